@@ -1,0 +1,15 @@
+/// The only place for option macros. Options are part of the inline namespace, so two translation units built with
+/// different options can be linked into one program without meeting each other's definitions.
+///
+///   QUERN_CUDA    set by linking `quern::cuda` (or `quern::emulated`): ops have a GPU branch
+///   QUERN_POISON  fresh tensors that were not asked to be zero hold NaN: reading one before writing shows up
+#pragma once
+
+#if defined(QUERN_CUDA)
+#define QUERN_ABI v0_cuda
+#else
+#define QUERN_ABI v0
+#endif
+
+/// Every header writes `namespace quern::inline QUERN_ABI { … }`; users write `quern::` alone.
+namespace quern::inline QUERN_ABI {}

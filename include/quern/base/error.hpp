@@ -1,0 +1,76 @@
+/// One way to fail: `check(condition, "op: what is wrong, expected ", e, ", got ", g, "; what to do")`.
+/// The parts are only turned into text when the condition is false, so a check costs one branch.
+///
+///   check(rows > 0, "split: the data set is empty (", path, ")");
+///
+/// Throws Error (a std::runtime_error) for the outside world: files, data, devices. Throws InvalidArgument
+/// (a std::invalid_argument) from `require`, for a mistake in the calling code: shapes, settings.
+#pragma once
+#include <concepts>
+#include <cstdio>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include <quern/base/config.hpp>
+
+namespace quern::inline QUERN_ABI {
+
+/// Something outside the program is wrong: a file, an encoding, a device. The message says what, where, expected and got.
+struct Error : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// The calling code is wrong: shapes that do not fit, a setting out of range.
+struct InvalidArgument : std::invalid_argument {
+  using std::invalid_argument::invalid_argument;
+};
+
+/// Where a call stands in the user's code: `Caller at = Caller::here()` as the last parameter of a public function.
+struct Caller {
+  const char* file = "";
+  int line = 0;
+  static constexpr Caller here(const char* file = __builtin_FILE(), int line = __builtin_LINE()) { return {file, line}; }
+};
+
+/// Appends one value to a message. Other types join by an overload of `append_text` found beside them.
+inline void append_text(std::string& out, std::string_view s) { out += s; }
+inline void append_text(std::string& out, const char* s) { out += s; }
+inline void append_text(std::string& out, char c) { out += c; }
+inline void append_text(std::string& out, bool b) { out += b ? "true" : "false"; }
+inline void append_text(std::string& out, std::integral auto v) { out += std::to_string(v); }
+inline void append_text(std::string& out, std::floating_point auto v) {
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, "%g", double(v));
+  out += buffer;
+}
+inline void append_text(std::string& out, const Caller& at) {
+  std::string_view file = at.file;
+  out += file.substr(file.find_last_of('/') + 1);
+  out += ':';
+  out += std::to_string(at.line);
+}
+
+/// One string from parts of any printable type.
+[[nodiscard]] std::string text_of(const auto&... parts) {
+  std::string out;
+  (append_text(out, parts), ...);
+  return out;
+}
+
+[[noreturn]] inline void throw_error(const std::string& message) { throw Error(message); }
+[[noreturn]] inline void throw_invalid(const std::string& message) { throw InvalidArgument(message); }
+
+/// Throws Error when `ok` is false.
+void check(bool ok, const auto&... parts) {
+  if (!ok) [[unlikely]]
+    throw_error(text_of(parts...));
+}
+
+/// Throws InvalidArgument when `ok` is false.
+void require(bool ok, const auto&... parts) {
+  if (!ok) [[unlikely]]
+    throw_invalid(text_of(parts...));
+}
+
+}  // namespace quern::inline QUERN_ABI
