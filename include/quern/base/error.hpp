@@ -16,7 +16,8 @@
 
 namespace quern::inline QUERN_ABI {
 
-/// Something outside the program is wrong: a file, an encoding, a device. The message says what, where, expected and got.
+/// Something outside the program is wrong: a file, an encoding, a device. The message says what, where, expected and
+/// got.
 struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -30,7 +31,9 @@ struct InvalidArgument : std::invalid_argument {
 struct Caller {
   const char* file = "";
   int line = 0;
-  static constexpr Caller here(const char* file = __builtin_FILE(), int line = __builtin_LINE()) { return {file, line}; }
+  static constexpr Caller here(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    return {file, line};
+  }
 };
 
 /// Appends one value to a message. Other types join by an overload of `append_text` found beside them.

@@ -1,0 +1,196 @@
+/// A tape is a list of what was computed, walked backwards. It knows tensors and no op: an op's recorded overload calls
+/// the op's forward, and leaves behind a function that calls the op's backward.
+///
+///   Tape tape(Random(seed, Purpose::dropout, step));      // without a random stream dropout does nothing
+///   auto recorded = tape.watch(model, grads);             // the same struct, over recorded numbers
+///   tape.backward(cross_entropy(recorded(batch), batch.labels));      // adds into grads
+///
+/// A tape serves one pass. `step_back()` walks it node by node.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <quern/autograd/recorded.hpp>
+#include <quern/tensor/accumulate.hpp>
+#include <quern/tensor/random.hpp>
+#include <quern/tensor/walk.hpp>
+
+namespace quern::inline QUERN_ABI {
+
+class Tape {
+ public:
+  Tape() = default;
+  explicit Tape(const Random& random) : random_(random) {}
+  Tape(const Tape&) = delete;  // recorded tensors point to their tape
+  Tape& operator=(const Tape&) = delete;
+
+  /// The model over recorded numbers, its parameters on this tape. Gradients are added into `grads`, which must outlive
+  /// the tape. Parameters the rule does not train are constants: nothing is recorded for them.
+  template <template <class> class M, class T, class Rule = TrainAll>
+  M<Recorded<T>> watch(const M<T>& model, M<T>& grads, const Rule& rule = {}) {
+    M<Recorded<T>> recorded;
+    walk(
+        [&](const Path& path, const auto& w, auto& g, auto& r) {
+          if constexpr (is_tensor<std::remove_cvref_t<decltype(w)>>) {
+            r = {w, this, options_of(rule, path).train ? parameter(path, w, g) : -1};
+          } else {
+            r = w;
+          }
+        },
+        model, grads, recorded);
+    return recorded;
+  }
+
+  /// One tensor as a parameter of its own: watch(x, dx).
+  template <Number T, int Rank>
+  Tensor<Recorded<T>, Rank> watch(const Tensor<T, Rank>& x, Tensor<T, Rank>& gradient) {
+    return {x, this, parameter(Path{}, x, gradient)};
+  }
+
+  /// Adds the gradient of `loss`, a scalar, into the gradients of everything it was computed from.
+  template <class T>
+  void backward(const Tensor<Recorded<T>, 0>& loss) {
+    begin_backward(loss);
+    while (step_back()) {
+    }
+  }
+
+  /// Puts 1 on the loss; then `step_back()` runs one node at a time.
+  template <class T>
+  void begin_backward(const Tensor<Recorded<T>, 0>& loss) {
+    require(loss.tape() == this && loss.slot() >= 0, "backward: the loss was not computed from anything this tape watches");
+    require(!spent_, "backward: this tape was already walked; make a new one for every pass");
+    spent_ = true;
+    add(loss, Tensor<T, 0>::of(Shape<0>{}, {T(1)}));
+  }
+
+  /// Runs the last node that has not run, and forgets it with everything it kept. False when none is left.
+  bool step_back() {
+    if (nodes_.empty()) return false;
+    auto node = std::move(nodes_.back());
+    nodes_.pop_back();
+    if (slots_[std::size_t(node->output)].gradient) node->backward(*this);  // else: the loss does not depend on it
+    return true;
+  }
+
+  /// The node step_back() will run next: the op's name, and how many are left.
+  const char* next_op() const { return nodes_.empty() ? "" : nodes_.back()->op; }
+  std::size_t size() const { return nodes_.size(); }
+
+  /// Watched parameters the last backward did not reach: they would silently stay as they are.
+  std::vector<std::string> without_gradient() const {
+    std::vector<std::string> names;
+    for (const auto& s : slots_)
+      if (s.parameter && !s.reached) names.push_back(s.name);
+    return names;
+  }
+
+  /// The random stream given to the tape, and a number for each op that draws from it.
+  const std::optional<Random>& random() const { return random_; }
+  std::uint32_t next_random_op() { return random_ops_++; }
+
+  // What recorded overloads call.
+
+  /// Notes that `y` came from `inputs`; `backward(dy)` adds to their gradients. Without a tracked input nothing is kept.
+  template <class T, int Rank, class Backward, class... In>
+  static Tensor<Recorded<T>, Rank> record(const char* op, Tensor<T, Rank> y, Backward backward, const In&... inputs) {
+    Tape* tape = nullptr;
+    bool wanted = false;
+    (look_at(op, inputs, tape, wanted), ...);
+    require(tape != nullptr, op, ": an argument is recorded but was never watched");
+    if (!wanted) return {y, tape, -1};
+    const int slot = int(tape->slots_.size());
+    tape->slots_.push_back({});
+    tape->nodes_.push_back(std::make_unique<NodeOf<T, Rank, Backward>>(op, slot, y.shape(), std::move(backward)));
+    return {y, tape, slot};
+  }
+
+  /// Adds `g` to the gradient of `x`. The first contribution to a result is taken, not copied.
+  template <class T, int Rank>
+  void add(const Tensor<Recorded<T>, Rank>& x, Tensor<T, Rank> g) {
+    if (x.slot() < 0) return;
+    auto& slot = slots_[std::size_t(x.slot())];
+    require(g.shape() == x.shape(), "tape: a gradient is ", g.shape(), ", its value ", x.shape());
+    slot.reached = true;
+    if (slot.gradient) {
+      auto sum = over<T, Rank>(slot.gradient, x.shape());
+      accumulate(sum, g);
+    } else if (g.storage() && g.storage()->owners == 1) {
+      slot.gradient = g.storage();
+    } else {
+      slot.gradient = Tensor<T, Rank>(g).storage();
+    }
+  }
+
+  /// The gradient of `x` itself, for an op that writes a few rows of a parameter's gradient in place. Zeros where
+  /// nothing was added before.
+  template <class T, int Rank>
+  Tensor<T, Rank> gradient_of(const Tensor<Recorded<T>, Rank>& x) {
+    auto& slot = slots_.at(std::size_t(x.slot()));
+    slot.reached = true;
+    if (!slot.gradient) slot.gradient = Tensor<T, Rank>(x.shape(), x.device()).storage();
+    return over<T, Rank>(slot.gradient, x.shape());
+  }
+
+ private:
+  struct Slot {
+    Storage gradient;
+    bool parameter = false, reached = false;
+    std::string name;
+  };
+
+  struct Node {
+    Node(const char* o, int s) : op(o), output(s) {}
+    virtual ~Node() = default;
+    virtual void backward(Tape& tape) = 0;
+    const char* op;
+    int output;
+  };
+
+  template <class T, int Rank, class Backward>
+  struct NodeOf final : Node {
+    NodeOf(const char* o, int s, Shape<Rank> sh, Backward b) : Node(o, s), shape(sh), function(std::move(b)) {}
+    void backward(Tape& tape) override {
+      function(tape, over<T, Rank>(std::exchange(tape.slots_[std::size_t(output)].gradient, {}), shape));
+    }
+    Shape<Rank> shape;
+    Backward function;
+  };
+
+  /// Finds the tape of an argument, and whether its gradient is wanted. A list of tensors is one argument.
+  template <class In>
+  static void look_at(const char* op, const In& x, Tape*& tape, bool& wanted) {
+    if constexpr (is_recorded<In>) {
+      require(!tape || !x.tape() || tape == x.tape(), op, ": the arguments are recorded on different tapes");
+      if (x.tape()) tape = x.tape();
+      wanted = wanted || wants_gradient(x);
+    } else if constexpr (!is_tensor<In>) {
+      for (const auto& element : x) look_at(op, element, tape, wanted);
+    }
+  }
+
+  /// A tensor over memory that a slot holds.
+  template <class T, int Rank>
+  static Tensor<T, Rank> over(Storage memory, Shape<Rank> shape) {
+    return Tensor<T, Rank>::adopt(std::move(memory), shape);
+  }
+
+  template <class T, int Rank>
+  int parameter(const Path& path, const Tensor<T, Rank>& w, Tensor<T, Rank>& gradient) {
+    if (!gradient.storage() && w.size() == 0) gradient = Tensor<T, Rank>(w.shape(), w.device());
+    require(gradient.shape() == w.shape(), "watch: the gradient of ", path, " is ", gradient.shape(), ", the parameter ",
+            w.shape(), "; make it with zeros_like(model)");
+    slots_.push_back({gradient.storage(), true, false, path.text()});
+    return int(slots_.size()) - 1;
+  }
+
+  std::vector<Slot> slots_;
+  std::vector<std::unique_ptr<Node>> nodes_;
+  std::optional<Random> random_;
+  std::uint32_t random_ops_ = 0;
+  bool spent_ = false;
+};
+
+}  // namespace quern::inline QUERN_ABI

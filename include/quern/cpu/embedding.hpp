@@ -1,0 +1,46 @@
+/// CPU bodies of embedding: a gather of rows, and the sum of gradients by row.
+///
+///   cpu::embedding(ids.view(), weight.view(), y.view());
+#pragma once
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include <quern/cpu/loops.hpp>
+
+namespace quern::inline QUERN_ABI::cpu {
+
+template <class T>
+void embedding(View<const std::int32_t, 1> ids, View<const T, 2> weight, View<T, 2> y) {
+  const std::int64_t width = weight.extent(1);
+  parallel_for(ids.size(), row_grain(width), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i)
+      std::memcpy(y.row(i), weight.row(ids(i)), std::size_t(width) * sizeof(T));
+  });
+}
+
+/// dweight(ids(i), :) += dy(i, :). Positions are sorted by id, so that each row belongs to one thread and is summed in
+/// the order of its positions.
+template <class T>
+void embedding_backward(View<const T, 2> dy, View<const std::int32_t, 1> ids, View<T, 2> dweight) {
+  std::vector<std::int32_t> order(std::size_t(ids.size()));
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = std::int32_t(i);
+  std::sort(order.begin(), order.end(),
+            [&](auto i, auto j) { return ids.data[i] != ids.data[j] ? ids.data[i] < ids.data[j] : i < j; });
+  std::vector<std::int64_t> starts;  // where each id begins in `order`
+  for (std::size_t i = 0; i < order.size(); ++i)
+    if (i == 0 || ids.data[order[i]] != ids.data[order[i - 1]]) starts.push_back(std::int64_t(i));
+  starts.push_back(std::int64_t(order.size()));
+  const std::int64_t width = dy.extent(1);
+  parallel_for(std::int64_t(starts.size()) - 1, row_grain(width), [&](std::int64_t begin, std::int64_t end) {
+    simd_for<T>([&]<class V>(V) {
+      for (std::int64_t s = begin; s < end; ++s)
+        for (auto i = starts[std::size_t(s)]; i < starts[std::size_t(s) + 1]; ++i) {
+          const auto position = order[std::size_t(i)];
+          axpy<V>(T(1), dy.row(position), dweight.row(ids.data[position]), width);
+        }
+    });
+  });
+}
+
+}  // namespace quern::inline QUERN_ABI::cpu

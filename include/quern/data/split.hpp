@@ -1,0 +1,80 @@
+/// Parts of a data set in which every class has its share; a function of the labels and the seed alone.
+///
+///   Split split = stratified_split(data.labels, classes, 0.1, seed);       // {train, held}, sorted indices
+///   auto folds = stratified_folds(data.labels, classes, 10, seed);         // the fold of each example
+///   Split first = fold_split(folds, 0);                                    // held: fold 0
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <quern/base/error.hpp>
+#include <quern/tensor/random.hpp>
+
+namespace quern::inline QUERN_ABI {
+
+/// Indices of examples, rising.
+struct Split {
+  std::vector<std::int64_t> train, held;
+};
+
+namespace detail {
+
+/// The examples of each class, shuffled.
+inline std::vector<std::vector<std::int64_t>> shuffled_classes(std::span<const std::int32_t> labels,
+                                                               std::int64_t classes, std::uint64_t seed) {
+  require(classes >= 0, "split: ", classes, " classes");
+  std::vector<std::vector<std::int64_t>> members{std::size_t(classes)};
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    require(labels[i] >= 0 && labels[i] < classes, "split: example ", i, " has label ", labels[i], " of ", classes,
+            " classes");
+    members[std::size_t(labels[i])].push_back(std::int64_t(i));
+  }
+  const Random random(seed, Purpose::split);
+  for (std::size_t c = 0; c < members.size(); ++c) random.shuffle(members[c], std::uint32_t(c));
+  return members;
+}
+
+}  // namespace detail
+
+/// Holds out `fraction` of every class, rounded; of a class of two or more at least one example is on either side when
+/// 0 < fraction < 1. A single example is trained on.
+inline Split stratified_split(std::span<const std::int32_t> labels, std::int64_t classes, double fraction,
+                              std::uint64_t seed) {
+  require(fraction >= 0 && fraction <= 1, "stratified_split: fraction ", fraction, " is not within 0 and 1");
+  Split split;
+  for (const auto& members : detail::shuffled_classes(labels, classes, seed)) {
+    const auto n = std::int64_t(members.size());
+    std::int64_t held = std::llround(double(n) * fraction);
+    if (fraction > 0 && fraction < 1) held = n < 2 ? 0 : std::clamp<std::int64_t>(held, 1, n - 1);
+    split.held.insert(split.held.end(), members.begin(), members.begin() + held);
+    split.train.insert(split.train.end(), members.begin() + held, members.end());
+  }
+  std::sort(split.train.begin(), split.train.end());
+  std::sort(split.held.begin(), split.held.end());
+  return split;
+}
+
+/// The fold, 0 … k-1, of each example. Sizes of folds differ by at most one, within every class too.
+inline std::vector<std::int32_t> stratified_folds(std::span<const std::int32_t> labels, std::int64_t classes,
+                                                  std::int64_t k, std::uint64_t seed) {
+  require(k >= 2 && k <= std::int64_t(labels.size()), "stratified_folds: ", k, " folds of ", labels.size(),
+          " examples; expected 2 to the number of examples");
+  std::vector<std::int32_t> fold(labels.size());
+  std::int64_t next = 0;  // goes on from class to class, so the remainders do not all fall to fold 0
+  for (const auto& members : detail::shuffled_classes(labels, classes, seed))
+    for (const auto i : members) fold[std::size_t(i)] = std::int32_t(next++ % k);
+  return fold;
+}
+
+/// All examples of fold `held` against all others.
+inline Split fold_split(std::span<const std::int32_t> folds, std::int32_t held) {
+  Split split;
+  for (std::size_t i = 0; i < folds.size(); ++i)
+    (folds[i] == held ? split.held : split.train).push_back(std::int64_t(i));
+  return split;
+}
+
+}  // namespace quern::inline QUERN_ABI

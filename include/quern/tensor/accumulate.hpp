@@ -1,0 +1,77 @@
+/// Sums into gradients, and what a gradient knows of its rows.
+///
+///   accumulate(dweight, g);          // dweight += g, every row may now be non-zero
+///   touch_row(dweight, 7);           // row 7 is about to be written
+///   zero(dweight);                   // visits only the rows that were touched
+#pragma once
+#include <cstring>
+
+#include <quern/base/parallel_for.hpp>
+#include <quern/tensor/tensor.hpp>
+
+namespace quern::inline QUERN_ABI {
+
+/// y[i] += x[i]. Vectors of 16 bytes, which every target has: the compilers of plain -O2 make none of their own.
+template <class T>
+void add_to(T* y, const T* x, std::int64_t n) {
+  typedef T Vector __attribute__((vector_size(16), aligned(alignof(T)), may_alias));
+  constexpr std::int64_t lanes = 16 / sizeof(T);
+  std::int64_t i = 0;
+  for (; i + lanes <= n; i += lanes)
+    *reinterpret_cast<Vector*>(y + i) += *reinterpret_cast<const Vector*>(x + i);
+  for (; i < n; ++i) y[i] += x[i];
+}
+
+/// True when the rows of `gradient` are known to be zero but for those it lists.
+template <class T, int Rank>
+bool is_row_sparse(const Tensor<T, Rank>& gradient) {
+  return gradient.storage() && gradient.storage()->touched && !gradient.storage()->touched->all;
+}
+
+/// y += x. A gradient that is all zero takes the values instead of adding them.
+template <class T, int Rank>
+void accumulate(Tensor<T, Rank>& y, const Tensor<T, Rank>& x) {
+  require(y.shape() == x.shape(), "accumulate: shapes ", y.shape(), " and ", x.shape(), " differ");
+  if (!y.storage()) return;
+  const bool all_zero = is_row_sparse(y) && y.storage()->touched->rows.empty();
+  constexpr std::int64_t grain = 1 << 16;
+  parallel_for(y.size(), grain, [&](std::int64_t begin, std::int64_t end) {
+    if (all_zero) {
+      std::memcpy(y.data() + begin, x.data() + begin, std::size_t(end - begin) * sizeof(T));
+    } else {
+      add_to(y.data() + begin, x.data() + begin, end - begin);
+    }
+  });
+  if (y.storage()->touched) y.storage()->touched->all = true;
+}
+
+/// Lists row `row` of a gradient [rows, C] as about to be written.
+template <class T>
+void touch_row(Tensor<T, 2>& gradient, std::int32_t row) {
+  auto* touched = gradient.storage() ? gradient.storage()->touched.get() : nullptr;
+  if (!touched || touched->all) return;
+  if (touched->seen.empty()) touched->seen.resize(std::size_t(gradient.extent(0)));
+  auto& seen = touched->seen[std::size_t(row)];
+  if (!seen) touched->rows.push_back(row);
+  seen = 1;
+}
+
+/// Sets a gradient to zero. One that keeps a list of its rows clears only those, and begins a new list.
+template <class T, int Rank>
+void zero(Tensor<T, Rank>& gradient) {
+  if (!gradient.storage()) return;
+  auto* touched = gradient.storage()->touched.get();
+  if (touched && !touched->all) {
+    const auto rows = gradient.rows();
+    for (auto r : touched->rows) {
+      std::memset(static_cast<void*>(rows.row(r)), 0, std::size_t(rows.extent(1)) * sizeof(T));
+      touched->seen[std::size_t(r)] = 0;
+    }
+    touched->rows.clear();
+    return;
+  }
+  std::memset(static_cast<void*>(gradient.data()), 0, gradient.bytes());
+  if (touched) *touched = TouchedRows{false, {}, {}};
+}
+
+}  // namespace quern::inline QUERN_ABI

@@ -1,0 +1,47 @@
+/// Extents of a tensor: the rank is static, the extents are values.
+///
+///   Shape<2> s{35, 300};          // [35, 300]
+///   s.size();                     // 10500
+#pragma once
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include <quern/base/error.hpp>
+
+namespace quern::inline QUERN_ABI {
+
+template <int Rank>
+struct Shape {
+  std::array<std::int64_t, Rank> extents{};
+
+  Shape() = default;
+  constexpr Shape(std::integral auto... e) requires(sizeof...(e) == Rank && Rank > 0) : extents{std::int64_t(e)...} {}
+
+  constexpr std::int64_t operator[](int axis) const { return extents[std::size_t(axis)]; }
+  constexpr std::int64_t& operator[](int axis) { return extents[std::size_t(axis)]; }
+
+  /// The number of elements; 1 for rank 0.
+  constexpr std::int64_t size() const {
+    std::int64_t n = 1;
+    for (auto e : extents) n *= e;
+    return n;
+  }
+
+  /// The extent of the last axis.
+  constexpr std::int64_t last() const requires(Rank > 0) { return extents[Rank - 1]; }
+
+  friend bool operator==(const Shape&, const Shape&) = default;
+};
+
+template <class... E>
+Shape(E...) -> Shape<int(sizeof...(E))>;
+
+template <int Rank>
+void append_text(std::string& out, const Shape<Rank>& s) {
+  out += '[';
+  for (int i = 0; i < Rank; ++i) out += (i ? ", " : "") + std::to_string(s[i]);
+  out += ']';
+}
+
+}  // namespace quern::inline QUERN_ABI

@@ -1,0 +1,195 @@
+/// The tensor: element type and rank are static, extents and device are values; contiguous and row-major.
+///
+///   Tensor<float, 2> x(35, 300);                  // [35, 300], zeros
+///   auto y = x;                                   // a copy copies; a move is free; x.share() aliases
+///   x(3, 4) = 1; x.view();                        // View: a pointer with extents, what op bodies take
+///
+/// Element access is for the CPU and is not checked; shapes are checked where tensors meet.
+#pragma once
+#include <algorithm>
+#include <cstring>
+#include <initializer_list>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+#include <quern/tensor/pool.hpp>
+#include <quern/tensor/shape.hpp>
+#include <quern/tensor/view.hpp>
+
+namespace quern::inline QUERN_ABI {
+
+template <class T>
+constexpr const char* dtype_name = "?";
+template <>
+inline constexpr const char* dtype_name<float> = "float";
+template <>
+inline constexpr const char* dtype_name<double> = "double";
+template <>
+inline constexpr const char* dtype_name<std::int32_t> = "int32";
+template <>
+inline constexpr const char* dtype_name<std::int64_t> = "int64";
+
+template <class T, int Rank>
+class Tensor {
+  static_assert(std::is_trivially_copyable_v<T>, "Tensor: elements are plain numbers");
+
+ public:
+  using Element = T;
+  static constexpr int rank = Rank;
+
+  /// An empty tensor: all extents 0, no memory.
+  Tensor() = default;
+
+  /// Zeros of the given extents.
+  explicit Tensor(Shape<Rank> shape, Device device = {}) : Tensor(empty(shape, device)) {
+    std::memset(static_cast<void*>(data()), 0, bytes());
+  }
+  explicit Tensor(std::integral auto... extents) requires(sizeof...(extents) == Rank && Rank > 0)
+      : Tensor(Shape<Rank>{extents...}) {}
+
+  /// Memory that is about to be written: not zeroed.
+  static Tensor empty(Shape<Rank> shape, Device device = {}) {
+    for (auto e : shape.extents) require(e >= 0, "tensor: an extent is negative: ", shape);
+    Tensor t;
+    t.shape_ = shape;
+    t.storage_ = Storage(std::size_t(shape.size()) * sizeof(T), device);
+    return t;
+  }
+
+  /// A tensor over memory that is already there.
+  static Tensor adopt(Storage storage, Shape<Rank> shape) {
+    require(!storage || std::size_t(shape.size()) * sizeof(T) <= storage->bytes, "tensor: ", shape, " does not fit into ",
+            storage ? storage->bytes : 0, " bytes");
+    Tensor t;
+    t.storage_ = std::move(storage);
+    t.shape_ = shape;
+    return t;
+  }
+
+  /// Values in row-major order; their number must fit the shape.
+  static Tensor of(Shape<Rank> shape, std::span<const T> values) {
+    require(std::int64_t(values.size()) == shape.size(), "tensor: shape ", shape, " wants ", shape.size(),
+            " values, got ", values.size());
+    Tensor t = empty(shape);
+    std::copy(values.begin(), values.end(), t.data());
+    return t;
+  }
+  static Tensor of(Shape<Rank> shape, std::initializer_list<T> values) {
+    return of(shape, std::span<const T>(values.begin(), values.size()));
+  }
+
+  Tensor(const Tensor& other) : shape_(other.shape_) {
+    if (!other.storage_) return;
+    storage_ = Storage(other.bytes(), other.device());
+    std::memcpy(static_cast<void*>(data()), other.data(), bytes());
+    storage_->name = other.storage_->name;
+    if (other.storage_->touched) storage_->touched = std::make_unique<TouchedRows>(*other.storage_->touched);
+  }
+  Tensor(Tensor&& other) noexcept
+      : storage_(std::move(other.storage_)), shape_(std::exchange(other.shape_, Shape<Rank>{})) {}
+  Tensor& operator=(Tensor other) noexcept {
+    std::swap(storage_, other.storage_);
+    std::swap(shape_, other.shape_);
+    return *this;
+  }
+
+  /// Another tensor over the same memory.
+  Tensor share() const { return share(shape_); }
+  /// The same memory seen with other extents of the same product.
+  template <int R>
+  Tensor<T, R> share(Shape<R> shape) const {
+    require(shape.size() == size(), "share: ", shape, " has ", shape.size(), " elements, the tensor ", shape_, " has ",
+            size());
+    return Tensor<T, R>::adopt(storage_, shape);
+  }
+
+  const Shape<Rank>& shape() const { return shape_; }
+  std::int64_t extent(int axis) const { return shape_[axis]; }
+  std::int64_t size() const { return storage_ ? shape_.size() : 0; }
+  std::size_t bytes() const { return std::size_t(size()) * sizeof(T); }
+  Device device() const { return storage_ ? storage_->device : Device{}; }
+  const Storage& storage() const { return storage_; }
+
+  /// The path of a parameter in its model ("blocks.0.norm.weight"), empty for other tensors.
+  const char* name() const { return storage_ ? storage_->name.c_str() : ""; }
+
+  T* data() { return static_cast<T*>(storage_.data()); }
+  const T* data() const { return static_cast<const T*>(storage_.data()); }
+  std::span<T> span() { return {data(), std::size_t(size())}; }
+  std::span<const T> span() const { return {data(), std::size_t(size())}; }
+
+  View<T, Rank> view() { return view_over<T>(data()); }
+  View<const T, Rank> view() const { return view_over<const T>(data()); }
+
+  /// All leading axes collapsed to one: [rows, C]. Bodies of ops exist for this shape alone.
+  View<T, 2> rows() { return rows_over<T>(data()); }
+  View<const T, 2> rows() const { return rows_over<const T>(data()); }
+
+  T& operator()(std::integral auto... i) { return view()(i...); }
+  const T& operator()(std::integral auto... i) const { return view()(i...); }
+
+  /// The only element.
+  T item() const {
+    require(size() == 1, "item: expected one element, the tensor is ", shape_);
+    return *data();
+  }
+
+  void fill(T value) { std::fill_n(data(), size(), value); }
+
+ private:
+  template <class U>
+  View<U, Rank> view_over(U* p) const {
+    View<U, Rank> v;
+    v.data = p;
+    for (int i = 0; i < Rank; ++i) v.extents[i] = shape_[i];
+    return v;
+  }
+  template <class U>
+  View<U, 2> rows_over(U* p) const {
+    if constexpr (Rank == 0) {
+      return {p, {1, 1}};
+    } else {
+      std::int64_t leading = 1;
+      for (int i = 0; i + 1 < Rank; ++i) leading *= shape_[i];
+      return {p, {leading, shape_.last()}};
+    }
+  }
+
+  Storage storage_;
+  Shape<Rank> shape_{};
+};
+
+/// "weight (words.weight) is [20000, 300] float cpu", for messages.
+template <class T, int Rank>
+struct Described {
+  const char* role;
+  const Tensor<T, Rank>& tensor;
+};
+template <class T, int Rank>
+Described<T, Rank> described(const char* role, const Tensor<T, Rank>& tensor) {
+  return {role, tensor};
+}
+template <class T, int Rank>
+void append_text(std::string& out, const Described<T, Rank>& d) {
+  out += d.role;
+  if (*d.tensor.name()) out += std::string(" (") + d.tensor.name() + ")";
+  out += " is ";
+  append_text(out, d.tensor.shape());
+  out += std::string(" ") + dtype_name<T> + " ";
+  append_text(out, d.tensor.device());
+}
+
+/// An uninitialised tensor like another.
+template <class T, int Rank>
+Tensor<T, Rank> empty_like(const Tensor<T, Rank>& x) {
+  return Tensor<T, Rank>::empty(x.shape(), x.device());
+}
+
+/// Equal shape and equal bits.
+template <class T, int Rank>
+bool same_bits(const Tensor<T, Rank>& a, const Tensor<T, Rank>& b) {
+  return a.shape() == b.shape() && (a.size() == 0 || std::memcmp(a.data(), b.data(), a.bytes()) == 0);
+}
+
+}  // namespace quern::inline QUERN_ABI

@@ -1,0 +1,256 @@
+/// From the bytes of a file to UTF-8: by the encoding the user names, or by a guess that gives its reason and is
+/// refused when in doubt.
+///
+///   EncodingGuess guess = guess_encoding(bytes);              // {optional encoding, reason}
+///   std::string text = to_utf8(std::move(bytes), Encoding::latin1, "rt-polarity.pos");
+///   encoding_named("GB18030");                                // Error for a name that is not known
+///
+/// Three encodings: UTF-8; ISO-8859-1, every byte is the code point of its value; GB18030 (with it GBK and GB2312), by
+/// the system's iconv.
+#pragma once
+#include <iconv.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <quern/base/error.hpp>
+#include <quern/text/utf8.hpp>
+
+namespace quern::inline QUERN_ABI {
+
+enum class Encoding { utf8, latin1, gb18030 };
+
+inline const char* name_of(Encoding e) {
+  return e == Encoding::utf8 ? "UTF-8" : e == Encoding::latin1 ? "ISO-8859-1" : "GB18030";
+}
+inline void append_text(std::string& out, Encoding e) { out += name_of(e); }
+
+/// The encoding of that name; case, '-' and '_' do not matter, usual other names are known.
+inline Encoding encoding_named(std::string_view name) {
+  std::string plain;
+  for (char c : name)
+    if (c != '-' && c != '_' && c != ' ') plain += char(lower(char32_t(static_cast<unsigned char>(c))));
+  if (plain == "utf8" || plain == "ascii") return Encoding::utf8;
+  if (plain == "iso88591" || plain == "latin1" || plain == "88591") return Encoding::latin1;
+  if (plain == "gb18030" || plain == "gbk" || plain == "gb2312") return Encoding::gb18030;
+  throw_error(text_of("encoding '", name, "' is not known; expected UTF-8, ISO-8859-1 or GB18030"));
+}
+
+/// The line (from 1) of byte `at`; lines end at \n.
+inline std::int64_t line_of(std::string_view bytes, std::size_t at) {
+  std::int64_t line = 1;
+  for (std::size_t i = 0; (i = bytes.find('\n', i)) < at; ++i) ++line;
+  return line;
+}
+
+namespace detail {
+
+/// "0xE9 0x20 0x61": up to four bytes from `at`.
+inline std::string hex_bytes(std::string_view bytes, std::size_t at) {
+  std::string out;
+  for (std::size_t i = at; i < bytes.size() && i < at + 4; ++i) {
+    char hex[8];
+    std::snprintf(hex, sizeof hex, "%s0x%02X", out.empty() ? "" : " ", unsigned(static_cast<unsigned char>(bytes[i])));
+    out += hex;
+  }
+  return out;
+}
+
+[[noreturn]] inline void throw_not(Encoding e, std::string_view bytes, std::size_t at, std::string_view path) {
+  const bool cut = bytes.size() - at < 4 && bytes.find('\n', at) == std::string_view::npos;
+  throw_error(text_of(path, ":", line_of(bytes, at), ": byte ", at, " is not ", e, ": ", hex_bytes(bytes, at),
+                      cut ? "; the file ends inside a character: is it truncated?" : "",
+                      "; if the file is in another encoding, name it with --encoding (UTF-8, ISO-8859-1, GB18030)"));
+}
+
+/// The size of the GB18030 character at `at` by its form (1, 2 or 4 bytes), or 0.
+inline int gb18030_size(std::string_view bytes, std::size_t at) {
+  const auto byte = [&](std::size_t i) {
+    return at + i < bytes.size() ? int(static_cast<unsigned char>(bytes[at + i])) : -1;
+  };
+  const auto lead = [&](std::size_t i) { return byte(i) >= 0x81 && byte(i) <= 0xFE; };
+  const auto digit = [&](std::size_t i) { return byte(i) >= 0x30 && byte(i) <= 0x39; };
+  if (byte(0) < 0x80) return 1;
+  if (!lead(0)) return 0;
+  if (byte(1) >= 0x40 && byte(1) <= 0xFE && byte(1) != 0x7F) return 2;
+  return digit(1) && lead(2) && digit(3) ? 4 : 0;
+}
+
+inline std::string latin1_to_utf8(std::string_view bytes) {
+  std::string out;
+  out.reserve(bytes.size() + bytes.size() / 16);
+  for (std::size_t at = 0; at < bytes.size();) {
+    const std::size_t high = std::min(first_high_byte(bytes, at), bytes.size());
+    out += bytes.substr(at, high - at);
+    if (high < bytes.size()) append_utf8(out, static_cast<unsigned char>(bytes[high]));
+    at = high + 1;
+  }
+  return out;
+}
+
+inline std::string gb18030_to_utf8(std::string_view bytes, std::string_view path) {
+  const iconv_t converter = iconv_open("UTF-8", "GB18030");
+  check(converter != iconv_t(-1), path,
+        ": this system's iconv knows no GB18030 (on Debian: package libc-bin); convert "
+        "the file to UTF-8 first");
+  std::string out(bytes.size() + bytes.size() / 2 + 64, '\0');
+  char* in = const_cast<char*>(bytes.data());
+  std::size_t left = bytes.size(), filled = 0, failed_at = std::string_view::npos;
+  while (left > 0) {
+    char* to = out.data() + filled;
+    std::size_t room = out.size() - filled;
+    const std::size_t result = iconv(converter, &in, &left, &to, &room);
+    filled = out.size() - room;
+    if (result != std::size_t(-1)) continue;
+    if (errno == E2BIG) {
+      out.resize(out.size() * 2);
+    } else {
+      failed_at = bytes.size() - left;
+      break;
+    }
+  }
+  iconv_close(converter);
+  if (failed_at != std::string_view::npos) throw_not(Encoding::gb18030, bytes, failed_at, path);
+  out.resize(filled);
+  return out;
+}
+
+}  // namespace detail
+
+/// The text of a file as UTF-8 without byte order mark. `path` is for messages alone. Throws Error with file, line,
+/// byte and the bytes themselves where they are not of that encoding, or are NUL.
+inline std::string to_utf8(std::string bytes, Encoding encoding, std::string_view path) {
+  if (encoding == Encoding::utf8) {
+    const std::size_t bad = first_invalid_utf8(bytes);
+    if (bad != std::string::npos) detail::throw_not(encoding, bytes, bad, path);
+  }
+  const std::size_t nul = bytes.find('\0');
+  if (nul != std::string::npos)
+    throw_error(text_of(path, ":", line_of(bytes, nul), ": byte ", nul,
+                        " is NUL, which no text holds: the file is binary, or UTF-16; convert it to UTF-8"));
+  if (encoding == Encoding::latin1) bytes = detail::latin1_to_utf8(bytes);
+  if (encoding == Encoding::gb18030) bytes = detail::gb18030_to_utf8(bytes, path);
+  if (bytes.starts_with("\xEF\xBB\xBF")) bytes.erase(0, 3);
+  return bytes;
+}
+
+/// What guess_encoding found. No value: in doubt, and `reason` says why.
+struct EncodingGuess {
+  std::optional<Encoding> encoding;
+  std::string reason;
+};
+
+/// Collects what the bytes of one or more files (a folder of one data set) say about their encoding. A single line
+/// decides nothing: half the accented lines of an ISO-8859-1 text have the form of GB18030 too.
+class EncodingEvidence {
+ public:
+  /// Adds a whole file. `name` is for the reason: "line 12 of rt-polarity.neg".
+  void add(std::string_view bytes, std::string_view name = "") {
+    note_signature(bytes);
+    add_utf8(bytes);
+    if (bad_bytes_ == 0) return;
+    for (std::size_t begin = 0, number = 1; begin < bytes.size(); ++number) {
+      const std::size_t end = std::min(bytes.find('\n', begin), bytes.size());
+      const std::string_view line = bytes.substr(begin, end - begin);
+      if (first_invalid_utf8(line) != std::string_view::npos) {
+        if (not_utf8_lines_++ == 0) first_ = text_of("line ", number, name.empty() ? "" : " of ", name);
+        add_gb18030(line);
+      }
+      begin = end + 1;
+    }
+  }
+
+  EncodingGuess guess() const {
+    if (!signature_.empty()) return {{}, signature_};
+    if (not_utf8_lines_ == 0) {
+      if (utf8_characters_ == 0) return {Encoding::utf8, "UTF-8: all bytes are ASCII"};
+      return {Encoding::utf8,
+              text_of("UTF-8: all bytes are valid, ", utf8_characters_, " characters are beyond ASCII")};
+    }
+    const std::string lines = text_of(not_utf8_lines_, not_utf8_lines_ == 1 ? " line holds" : " lines hold",
+                                      " bytes that are not UTF-8 (first: ", first_, ")");
+    const auto doubt = [&](const auto&... why) -> EncodingGuess {
+      return {{}, text_of(lines, why..., "; name it with --encoding (UTF-8, ISO-8859-1, GB18030)")};
+    };
+    if (utf8_characters_ > bad_bytes_)
+      return doubt(", but ", utf8_characters_, " other characters are: a damaged or mixed UTF-8 file?");
+    if (not_gb_lines_ == 0) {
+      // Chinese text shows itself by its most common characters; accented Latin, Japanese and Korean do not.
+      if (gb_characters_ >= 8 && common_ * 20 >= gb_characters_)
+        return {Encoding::gb18030, text_of("GB18030: ", lines, ", all are GB18030, and ", common_, " of their ",
+                                           gb_characters_, " characters are common Chinese ones")};
+      return doubt(", and they are both ISO-8859-1 and GB18030 by their form");
+    }
+    if (not_gb_lines_ * 10 < not_utf8_lines_)
+      return doubt(", of which only ", not_gb_lines_, " are not GB18030: a damaged GB18030 file?");
+    if (high_bytes_ * 4 > high_bytes_ + ascii_letters_)
+      return doubt(", and more than a quarter of their letters are beyond ASCII, which is not western European");
+    return {Encoding::latin1, text_of("ISO-8859-1: ", lines, ", and ", not_gb_lines_, " of them ",
+                                      not_gb_lines_ == 1 ? "is" : "are", " not GB18030 either")};
+  }
+
+ private:
+  /// Kinds of files that are no text of one of the three encodings, by their first bytes.
+  void note_signature(std::string_view bytes) {
+    using namespace std::literals;
+    const auto starts = [&](std::string_view s) { return bytes.starts_with(s); };
+    if (starts("\xFF\xFE"sv) || starts("\xFE\xFF"sv)) {
+      signature_ = "the file begins with the byte order mark of UTF-16, which is not read; convert it to UTF-8 first";
+    } else if (starts("\x1F\x8B"sv) ||
+               starts("\xFD"sv
+                      "7zXZ"sv) ||
+               starts("PK\x03\x04"sv) || starts("\x28\xB5\x2F\xFD"sv) || starts("BZh"sv)) {
+      signature_ = "the file is compressed (gzip, xz, zip, zstd or bzip2 by its first bytes); unpack it first";
+    } else if (bytes.find('\0') != std::string_view::npos) {
+      signature_ = "the file holds NUL bytes: it is binary, or UTF-16; convert it to UTF-8 first";
+    }
+  }
+
+  void add_utf8(std::string_view bytes) {
+    for (std::size_t at = 0; (at = first_high_byte(bytes, at)) != std::string_view::npos;) {
+      const CodePoint c = code_point_at(bytes, at);
+      ++(c.ok ? utf8_characters_ : bad_bytes_);
+      at += std::size_t(c.bytes);
+    }
+  }
+
+  void add_gb18030(std::string_view line) {
+    constexpr std::string_view most_common =  // 的一是不了在人有我他这中大来上好 and full-width , . in GB2312
+        "\xB5\xC4\xD2\xBB\xCA\xC7\xB2\xBB\xC1\xCB\xD4\xDA\xC8\xCB\xD3\xD0\xCE\xD2\xCB\xFB\xD5\xE2\xD6\xD0\xB4\xF3"
+        "\xC0\xB4\xC9\xCF\xBA\xC3\xA3\xAC\xA1\xA3";
+    bool valid = true;
+    for (std::size_t at = 0; at < line.size();) {
+      const int size = detail::gb18030_size(line, at);
+      if (size == 2) {
+        ++gb_characters_;
+        for (std::size_t i = 0; i < most_common.size(); i += 2)
+          common_ += line.substr(at, 2) == most_common.substr(i, 2);
+      }
+      valid &= size > 0;
+      at += std::size_t(std::max(size, 1));
+    }
+    not_gb_lines_ += !valid;
+    for (char c : line) {
+      high_bytes_ += static_cast<unsigned char>(c) >= 0x80;
+      ascii_letters_ += detail::in(lower(char32_t(static_cast<unsigned char>(c)) & 0x7F), 'a', 'z') && c >= 0;
+    }
+  }
+
+  std::string signature_, first_;
+  std::int64_t utf8_characters_ = 0, bad_bytes_ = 0, not_utf8_lines_ = 0;                                // of all bytes
+  std::int64_t not_gb_lines_ = 0, gb_characters_ = 0, common_ = 0, high_bytes_ = 0, ascii_letters_ = 0;  // of bad lines
+};
+
+/// The encoding of a whole file, or no value when in doubt; the reason is a sentence to print.
+inline EncodingGuess guess_encoding(std::string_view bytes) {
+  EncodingEvidence evidence;
+  evidence.add(bytes);
+  return evidence.guess();
+}
+
+}  // namespace quern::inline QUERN_ABI
