@@ -53,14 +53,14 @@ class Tape {
   template <class T>
   void backward(const Tensor<Recorded<T>, 0>& loss) {
     begin_backward(loss);
-    while (step_back()) {
-    }
+    while (step_back()) {}
   }
 
   /// Puts 1 on the loss; then `step_back()` runs one node at a time.
   template <class T>
   void begin_backward(const Tensor<Recorded<T>, 0>& loss) {
-    require(loss.tape() == this && loss.slot() >= 0, "backward: the loss was not computed from anything this tape watches");
+    require(loss.tape() == this && loss.slot() >= 0,
+            "backward: the loss was not computed from anything this tape watches");
     require(!spent_, "backward: this tape was already walked; make a new one for every pass");
     spent_ = true;
     add(loss, Tensor<T, 0>::of(Shape<0>{}, {T(1)}));
@@ -93,7 +93,8 @@ class Tape {
 
   // What recorded overloads call.
 
-  /// Notes that `y` came from `inputs`; `backward(dy)` adds to their gradients. Without a tracked input nothing is kept.
+  /// Notes that `y` came from `inputs`; `backward(dy)` adds to their gradients. Without a tracked input nothing is
+  /// kept.
   template <class T, int Rank, class Backward, class... In>
   static Tensor<Recorded<T>, Rank> record(const char* op, Tensor<T, Rank> y, Backward backward, const In&... inputs) {
     Tape* tape = nullptr;
@@ -180,8 +181,8 @@ class Tape {
   template <class T, int Rank>
   int parameter(const Path& path, const Tensor<T, Rank>& w, Tensor<T, Rank>& gradient) {
     if (!gradient.storage() && w.size() == 0) gradient = Tensor<T, Rank>(w.shape(), w.device());
-    require(gradient.shape() == w.shape(), "watch: the gradient of ", path, " is ", gradient.shape(), ", the parameter ",
-            w.shape(), "; make it with zeros_like(model)");
+    require(gradient.shape() == w.shape(), "watch: the gradient of ", path, " is ", gradient.shape(),
+            ", the parameter ", w.shape(), "; make it with zeros_like(model)");
     slots_.push_back({gradient.storage(), true, false, path.text()});
     return int(slots_.size()) - 1;
   }

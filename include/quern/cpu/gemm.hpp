@@ -1,8 +1,8 @@
 /// The matrix product on the CPU. fp32 uses Quern's own kernels for AVX-512 and AVX2, chosen at run time under plain
 /// -O2; double, and machines without AVX2, use Eigen.
 ///
-///   Matrix<const float> x{data, inputs, 1}, w{weight, 1, inputs};              // rows of x; w transposed by its strides
-///   gemm(batch, outputs, inputs, x, w, y, outputs, bias, Activation::relu);    // y = relu(x w^T + bias)
+///   Matrix<const float> x{data, inputs, 1}, w{weight, 1, inputs};              // rows of x; w transposed by its
+///   strides gemm(batch, outputs, inputs, x, w, y, outputs, bias, Activation::relu);    // y = relu(x w^T + bias)
 ///
 /// The bits of a result depend on the instruction set alone: not on the number of threads, and a row's not on the other
 /// rows of its batch. Sums over K run in order, in blocks whose borders depend on K alone.
@@ -67,7 +67,8 @@ constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_di
 struct Parts {
   std::int64_t n, size, count;
   Parts(std::int64_t n, std::int64_t most, std::int64_t unit)
-      : n(n), size(std::max<std::int64_t>(unit, round_up(ceil_div(n, std::max<std::int64_t>(1, ceil_div(n, most))), unit))),
+      : n(n),
+        size(std::max<std::int64_t>(unit, round_up(ceil_div(n, std::max<std::int64_t>(1, ceil_div(n, most))), unit))),
         count(std::max<std::int64_t>(1, ceil_div(n, size))) {}
   std::int64_t begin(std::int64_t i) const { return i * size; }
   std::int64_t length(std::int64_t i) const { return std::min(n - i * size, size); }
@@ -87,9 +88,9 @@ struct Product {
 
 #ifdef QUERN_X86
 
-/// The sizes of the blocks: a panel of B, 32 columns x 192, fits a first-level cache of 32 KB beside tiles of A; a chunk of
-/// A, 96 x 192, fits the second level; what is packed of B at a time, 2 M floats, the third.
-constexpr std::int64_t block_depth = 192, chunk_rows = 96, packed_depth = 8 * block_depth, packed_floats = 1 << 21;
+/// The sizes of the blocks, measured: a panel of B, 32 columns x 384, is read from the second-level cache for each
+/// chunk of A, 96 x 384, which stays there too; what is packed of B at a time, 2 M floats, fits the third level.
+constexpr std::int64_t block_depth = 384, chunk_rows = 96, packed_depth = 8 * block_depth, packed_floats = 1 << 21;
 
 /// Runs the blocks of one task: rows [i, i + rows) x columns [j, j + columns), all depths of `depths`.
 struct BlockedProduct {
@@ -99,7 +100,9 @@ struct BlockedProduct {
   Parts depths;
 
   explicit BlockedProduct(InstructionSet set, const Product<float>& p)
-      : set(set), p(p), tile(set == InstructionSet::avx512 ? tile_shape<FloatX16> : tile_shape<FloatX8>),
+      : set(set),
+        p(p),
+        tile(set == InstructionSet::avx512 ? tile_shape<FloatX16> : tile_shape<FloatX8>),
         depths(p.K, block_depth, 8) {}
 
   template <class Body>
@@ -110,10 +113,13 @@ struct BlockedProduct {
       run_avx2(body);
   }
 
-  /// Few rows do not repay packing B; nor does a B that fits the first-level cache. Packed rows of A repay from a few
-  /// panels of B on. All ways compute the same.
+  /// Few rows do not repay packing B; nor does a B that fits the first-level cache. Packing A repays when many panels
+  /// of B read it, or when its rows are a multiple of 2 KB apart and so crowd into few sets of the cache. All ways
+  /// compute the same.
   bool packs_b() const { return p.B.col_stride != 1 || (p.M > 2 * tile.rows && p.K * p.N > 4096); }
-  bool packs_a() const { return p.M >= tile.rows && (p.A.col_stride != 1 || p.N > 4 * tile.width); }
+  bool packs_a() const {
+    return p.M >= tile.rows && (p.N > 8 * tile.width || std::max(p.A.row_stride, p.A.col_stride) % 512 == 0);
+  }
 
   /// Packs B[first depth block .. + count, j .. j + columns) so that block d begins at out + begin(d) * padded columns.
   void pack_columns(std::int64_t first, std::int64_t count, std::int64_t j, std::int64_t columns, float* out) const {
@@ -126,7 +132,8 @@ struct BlockedProduct {
         const float* b = p.B.data + k * p.B.row_stride + (j + jp) * p.B.col_stride;
         float* to = out + depths.begin(d) * padded + jp * depths.length(first + d);
         on_vectors([&]<class V>(V) {
-          detail::pack_b<V>(depths.length(first + d), std::min(columns - jp, step), b, p.B.row_stride, p.B.col_stride, to);
+          detail::pack_b<V>(depths.length(first + d), std::min(columns - jp, step), b, p.B.row_stride, p.B.col_stride,
+                            to);
         });
       }
     });
@@ -137,17 +144,27 @@ struct BlockedProduct {
                 const float* b) const {
     const std::int64_t k = depths.begin(d), depth = depths.length(d);
     const bool last = d + 1 == depths.count;
-    Block t{rows, columns, depth, p.A.data + i * p.A.row_stride + k * p.A.col_stride,
-            p.A.row_stride, p.A.col_stride, tile.rows * p.A.row_stride, b, 0, depth, p.C + i * p.ldc + j, p.ldc,
-            d > 0 || p.accumulate, last && p.bias ? p.bias + j : nullptr, last ? p.activation : Activation::none};
+    Block t{rows,
+            columns,
+            depth,
+            p.A.data + i * p.A.row_stride + k * p.A.col_stride,
+            p.A.row_stride,
+            p.A.col_stride,
+            tile.rows * p.A.row_stride,
+            b,
+            0,
+            depth,
+            p.C + i * p.ldc + j,
+            p.ldc,
+            d > 0 || p.accumulate,
+            last && p.bias ? p.bias + j : nullptr,
+            last ? p.activation : Activation::none};
     if (packs_a()) {
       float* packed = scratch<0>().get<float>(round_up(rows, tile.rows) * depth);
       on_vectors([&]<class V>(V) { detail::pack_a<V>(rows, depth, t.a, p.A.row_stride, p.A.col_stride, packed); });
       t.a = packed, t.a_row = 1, t.a_column = tile.rows, t.a_tile = tile.rows * depth;
     }
-    if (!b) {
-      t.b = p.B.data + k * p.B.row_stride + j, t.b_row = p.B.row_stride, t.b_column = 1;
-    }
+    if (!b) { t.b = p.B.data + k * p.B.row_stride + j, t.b_row = p.B.row_stride, t.b_column = 1; }
     on_vectors([&]<class V>(V) { multiply_block<V>(t); });
   }
 
@@ -165,7 +182,8 @@ struct BlockedProduct {
       }
       // A task is at least about 20 us of work; few rows are cut along N as well.
       const std::int64_t tasks = std::clamp<std::int64_t>(p.M * columns * depths.size * count >> 20, 1, 16);
-      const Parts across(columns, round_up(ceil_div(columns, std::max<std::int64_t>(1, tasks / rows.count)), step), step);
+      const Parts across(columns, round_up(ceil_div(columns, std::max<std::int64_t>(1, tasks / rows.count)), step),
+                         step);
       const std::int64_t grain = tasks == 1 ? rows.count * across.count : 1;
       parallel_for(rows.count * across.count, grain, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t t = begin; t < end; ++t) {
@@ -181,7 +199,8 @@ struct BlockedProduct {
   void run() const {
     if (packs_b()) {
       const std::int64_t depth = std::min(depths.size * depths.count, packed_depth);
-      const Parts wide(p.N, std::max<std::int64_t>(packed_floats / std::max<std::int64_t>(depth, 1), 2 * tile.width), 2 * tile.width);
+      const Parts wide(p.N, std::max<std::int64_t>(packed_floats / std::max<std::int64_t>(depth, 1), 2 * tile.width),
+                       2 * tile.width);
       for (std::int64_t w = 0; w < wide.count; ++w) run_columns(wide.begin(w), wide.length(w), true);
     } else {  // whole vectors are read where they lie, the last columns from a packed panel
       const std::int64_t whole = p.N / tile.width * tile.width;
@@ -210,38 +229,38 @@ void gemm_eigen(const Product<T>& p) {
   }
   parallel_for(ceil_div(p.M, rows), std::max<std::int64_t>(1, (1 << 16) / std::max<std::int64_t>(1, rows * p.N * p.K)),
                [&](std::int64_t chunk_begin, std::int64_t chunk_end) {
-    using Strided = Eigen::Map<const EigenMatrix<T>, 0, Eigen::OuterStride<>>;
-    for (std::int64_t i0 = chunk_begin * rows; i0 < std::min(p.M, chunk_end * rows); i0 += rows) {
-      const std::int64_t m = std::min(rows, p.M - i0), padded = round_up(m, 4);
-      T* sum = scratch<3>().get<T>(padded * (p.N + depths.size));
-      T* a = sum + padded * p.N;
-      std::fill_n(sum, padded * p.N, T(0));
-      for (std::int64_t d = 0; d < depths.count && p.K > 0; ++d) {
-        const std::int64_t k0 = depths.begin(d), depth = depths.length(d);
-        std::fill_n(a, padded * depth, T(0));
-        for (std::int64_t i = 0; i < m; ++i)
-          for (std::int64_t k = 0; k < depth; ++k)
-            a[i * depth + k] = p.A.data[(i0 + i) * p.A.row_stride + (k0 + k) * p.A.col_stride];
-        if (tiny) {
-          for (std::int64_t i = 0; i < m; ++i)
-            for (std::int64_t j = 0; j < p.N; ++j)
-              for (std::int64_t k = 0; k < depth; ++k)
-                sum[i * p.N + j] += a[i * depth + k] * b[(k0 + k) * b_row + j * b_col];
-        } else {
-          eigen_map(sum, padded, p.N).noalias() +=
-              Strided(a, padded, depth, Eigen::OuterStride<>(depth)) *
-              Strided(b + k0 * b_row, depth, p.N, Eigen::OuterStride<>(b_row));
-        }
-      }
-      for (std::int64_t i = 0; i < m; ++i)
-        for (std::int64_t j = 0; j < p.N; ++j) {
-          T& c = p.C[(i0 + i) * p.ldc + j];
-          T x = p.accumulate ? c + sum[i * p.N + j] : sum[i * p.N + j];
-          if (p.bias) x += p.bias[j];
-          c = p.activation == Activation::relu && x < T(0) ? T(0) : x;
-        }
-    }
-  });
+                 using Strided = Eigen::Map<const EigenMatrix<T>, 0, Eigen::OuterStride<>>;
+                 for (std::int64_t i0 = chunk_begin * rows; i0 < std::min(p.M, chunk_end * rows); i0 += rows) {
+                   const std::int64_t m = std::min(rows, p.M - i0), padded = round_up(m, 4);
+                   T* sum = scratch<3>().get<T>(padded * (p.N + depths.size));
+                   T* a = sum + padded * p.N;
+                   std::fill_n(sum, padded * p.N, T(0));
+                   for (std::int64_t d = 0; d < depths.count && p.K > 0; ++d) {
+                     const std::int64_t k0 = depths.begin(d), depth = depths.length(d);
+                     std::fill_n(a, padded * depth, T(0));
+                     for (std::int64_t i = 0; i < m; ++i)
+                       for (std::int64_t k = 0; k < depth; ++k)
+                         a[i * depth + k] = p.A.data[(i0 + i) * p.A.row_stride + (k0 + k) * p.A.col_stride];
+                     if (tiny) {
+                       for (std::int64_t i = 0; i < m; ++i)
+                         for (std::int64_t j = 0; j < p.N; ++j)
+                           for (std::int64_t k = 0; k < depth; ++k)
+                             sum[i * p.N + j] += a[i * depth + k] * b[(k0 + k) * b_row + j * b_col];
+                     } else {
+                       eigen_map(sum, padded, p.N).noalias() +=
+                           Strided(a, padded, depth, Eigen::OuterStride<>(depth)) *
+                           Strided(b + k0 * b_row, depth, p.N, Eigen::OuterStride<>(b_row));
+                     }
+                   }
+                   for (std::int64_t i = 0; i < m; ++i)
+                     for (std::int64_t j = 0; j < p.N; ++j) {
+                       T& c = p.C[(i0 + i) * p.ldc + j];
+                       T x = p.accumulate ? c + sum[i * p.N + j] : sum[i * p.N + j];
+                       if (p.bias) x += p.bias[j];
+                       c = p.activation == Activation::relu && x < T(0) ? T(0) : x;
+                     }
+                 }
+               });
 }
 
 /// gemm with the kernels of a given instruction set.
@@ -264,8 +283,8 @@ void gemm_with(InstructionSet set, const Product<T>& p) {
 
 }  // namespace detail
 
-/// C[M, N] = act(A[M, K] B[K, N] + bias[N]), or with `accumulate` C = act(C + A B + bias). C is row-major, its rows `ldc`
-/// apart, and must not overlap A or B. `bias` may be null. K = 0 gives bias alone. NaN and infinity propagate.
+/// C[M, N] = act(A[M, K] B[K, N] + bias[N]), or with `accumulate` C = act(C + A B + bias). C is row-major, its rows
+/// `ldc` apart, and must not overlap A or B. `bias` may be null. K = 0 gives bias alone. NaN and infinity propagate.
 /// Throws InvalidArgument for negative sizes, an operand without a stride of 1, or ldc < N.
 template <class T>
 void gemm(std::int64_t M, std::int64_t N, std::int64_t K, Matrix<const T> A, Matrix<const T> B, T* C, std::int64_t ldc,

@@ -1,11 +1,13 @@
 /// The inner part of the fp32 matrix product: packing, and the product of a block that fits the caches.
 ///
 ///   pack_panels<V>(depth, columns, step, b, b_row, b_column, packed);      // once, shared by all rows
-///   multiply_block<V>(block);                                     // C[rows, columns] (+)= A[rows, depth] B[depth, columns]
+///   multiply_block<V>(block);                                     // C[rows, columns] (+)= A[rows, depth] B[depth,
+///   columns]
 ///
 /// A tile of C, 12 rows x 2 vectors with AVX-512 (24 sums in 32 registers), 6 x 2 with AVX2, stays in registers while k
-/// runs over the depth of the block: each step loads two vectors of B and broadcasts one element of each row of A. Every
-/// element of C is the same chain of fma, whatever tile it falls into: a row's result does not depend on its batch.
+/// runs over the depth of the block: each step loads two vectors of B and broadcasts one element of each row of A.
+/// Every element of C is the same chain of fma, whatever tile it falls into: a row's result does not depend on its
+/// batch.
 #pragma once
 #include <algorithm>
 #include <cstdint>

@@ -42,8 +42,7 @@ void sum_rows(View<const T, 2> x, View<T, 1> sums) {
   parallel_for(x.extent(1), 64, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t c = begin; c < end; ++c) sums.data[c] = 0;
     simd_for<T>([&]<class V>(V) {
-      for (std::int64_t r = 0; r < x.extent(0); ++r)
-        axpy<V>(T(1), x.row(r) + begin, sums.data + begin, end - begin);
+      for (std::int64_t r = 0; r < x.extent(0); ++r) axpy<V>(T(1), x.row(r) + begin, sums.data + begin, end - begin);
     });
   });
 }

@@ -11,8 +11,7 @@ namespace quern::inline QUERN_ABI::cpu {
 /// y(b, c) = max over the rows t of text b of x(t, c); where(b, c) = the first t (counted in the text) that has it. A
 /// NaN in a column is its maximum. Every text has at least one row.
 template <class T>
-void max_over_time(View<const T, 2> x, View<const std::int64_t, 1> offsets, View<T, 2> y,
-                   View<std::int32_t, 2> where) {
+void max_over_time(View<const T, 2> x, View<const std::int64_t, 1> offsets, View<T, 2> y, View<std::int32_t, 2> where) {
   const std::int64_t columns = x.extent(1);
   parallel_for(y.extent(0), 4, [&](std::int64_t begin, std::int64_t end) {
     simd_for<T>([&]<class V>(V) {
@@ -45,8 +44,8 @@ void max_over_time(View<const T, 2> x, View<const std::int64_t, 1> offsets, View
 
 /// dx(where, c) = dy(b, c), zero elsewhere.
 template <class T>
-void max_over_time_backward(View<const T, 2> dy, View<const std::int64_t, 1> offsets,
-                            View<const std::int32_t, 2> where, View<T, 2> dx) {
+void max_over_time_backward(View<const T, 2> dy, View<const std::int64_t, 1> offsets, View<const std::int32_t, 2> where,
+                            View<T, 2> dx) {
   for (std::int64_t b = 0; b < dy.extent(0); ++b)
     for (std::int64_t c = 0; c < dy.extent(1); ++c) dx(offsets(b) + where(b, c), c) = dy(b, c);
 }

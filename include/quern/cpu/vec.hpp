@@ -165,8 +165,8 @@ struct FloatX16 {
                                              const FloatX16& no) {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ), no.v, yes.v);
   }
-  QUERN_AVX512 FloatX8 lower() const { return _mm512_castps512_ps256(v); }
-  QUERN_AVX512 FloatX8 upper() const { return _mm512_maskz_extractf32x8_ps(0xff, v, 1); }
+  QUERN_AVX512 FloatX8 lower() const { return __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7); }
+  QUERN_AVX512 FloatX8 upper() const { return __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15); }
   QUERN_AVX512 FloatX16 interleave_lower(const FloatX16& b) const {
     return __builtin_shufflevector(v, b.v, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
   }

@@ -44,7 +44,7 @@ AddGradients<T, Rank> add_backward(const Tensor<T, Rank>& dy, const AddSaved& = 
 }
 
 template <class A, class B>
-  requires AnyRecorded<A, B>
+requires AnyRecorded<A, B>
 auto add(const A& a, const B& b, Caller at = Caller::here()) {
   auto backward = [a = keep(a), b = keep(b)](Tape& tape, const auto& dy) {
     auto d = add_backward(dy);

@@ -82,7 +82,7 @@ Tensor<Recorded<T>, 2> concat(const std::vector<Tensor<Recorded<T>, 2>>& parts, 
 
 /// concat of f(element) for each element of a sequence.
 template <class Sequence, class F>
-  requires requires(const Sequence& s, F& f) { f(*s.begin()); }
+requires requires(const Sequence& s, F& f) { f(*s.begin()); }
 auto concat(const Sequence& sequence, F&& f, Caller at = Caller::here()) {
   std::vector<std::remove_cvref_t<decltype(f(*sequence.begin()))>> parts;
   for (const auto& element : sequence) parts.push_back(f(element));

@@ -1,12 +1,13 @@
 /// conv1d: every window of `width` neighbouring rows of a text, times each of F filters. Texts are padded with width-1
-/// zero rows at both ends ("wide convolution", Kalchbrenner et al. 2014), so a text of T rows has T + width-1 windows and a
-/// one-word text has windows too.
+/// zero rows at both ends ("wide convolution", Kalchbrenner et al. 2014), so a text of T rows has T + width-1 windows
+/// and a one-word text has windows too.
 ///
 ///   y(t, f) = act(b(f) + Σ_{w,e} x(t - (width-1) + w, e) · weight(f, e, w))          x is 0 outside its text
 ///   db = Σ_t dz(t, :),  dweight(f, e, w) = Σ_t dz(t, f) x(t - (width-1) + w, e),
 ///   dx(s, e) = Σ_{w,f} dz(s + (width-1) - w, f) weight(f, e, w)                       dz is dy through the activation
 ///
-///   Packed<float> y = conv1d(x, weight, bias);   // x: [N, E], weight [F, E, width], bias [F] or [0] → [N + B(width-1), F]
+///   Packed<float> y = conv1d(x, weight, bias);   // x: [N, E], weight [F, E, width], bias [F] or [0] → [N +
+///   B(width-1), F]
 #pragma once
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/conv1d.hpp>
@@ -100,7 +101,7 @@ Conv1dGradients<T> conv1d_backward(const Packed<T>& dy, const Conv1dSaved<T>& sa
 }
 
 template <class X, class W, class B>
-  requires AnyRecorded<Tensor<X, 2>, W, B>
+requires AnyRecorded<Tensor<X, 2>, W, B>
 auto conv1d(const Packed<X>& x, const W& weight, const B& bias, Activation activation = Activation::none,
             Caller at = Caller::here()) {
   auto [y, saved] =

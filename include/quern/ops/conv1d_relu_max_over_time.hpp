@@ -79,10 +79,10 @@ ConvMaxGradients<T> conv1d_relu_max_over_time_backward(const Tensor<T, 2>& dy, c
 }
 
 template <class X, class W, class B>
-  requires AnyRecorded<Tensor<X, 2>, W, B>
+requires AnyRecorded<Tensor<X, 2>, W, B>
 auto conv1d_relu_max_over_time(const Packed<X>& x, const W& weight, const B& bias, Caller at = Caller::here()) {
-  auto [y, saved] = conv1d_relu_max_over_time_forward(Packed{value(x.rows).share(), x.offsets}, value(weight),
-                                                      value(bias), at);
+  auto [y, saved] =
+      conv1d_relu_max_over_time_forward(Packed{value(x.rows).share(), x.offsets}, value(weight), value(bias), at);
   auto backward = [rows = keep(x.rows), weight = keep(weight), bias = keep(bias), saved = std::move(saved)](
                       Tape& tape, const auto& dy) {
     const auto dz = relu_backward(dy, {saved.y.share()});

@@ -59,7 +59,9 @@ Tensor<Recorded<T>, Rank> dropout(const Tensor<Recorded<T>, Rank>& x, double p, 
   check_dropout(p, at);
   if (!x.tape() || !x.tape()->random() || p == 0) return x;
   auto [y, saved] = dropout_forward(x.value(), p, *x.tape()->random(), x.tape()->next_random_op(), at);
-  auto backward = [x, saved = saved](Tape& tape, const Tensor<T, Rank>& dy) { tape.add(x, dropout_backward(dy, saved)); };
+  auto backward = [x, saved = saved](Tape& tape, const Tensor<T, Rank>& dy) {
+    tape.add(x, dropout_backward(dy, saved));
+  };
   return Tape::record("dropout", std::move(y), std::move(backward), x);
 }
 

@@ -31,9 +31,9 @@ struct LinearGradients {
 };
 
 template <Number T, int Rank>
-  requires(Rank >= 1)
-Tensor<T, Rank> linear(const Tensor<T, Rank>& x, const Tensor<T, 2>& weight, const Tensor<T, 1>& bias,
-                       Activation activation = Activation::none, Caller at = Caller::here()) {
+requires(Rank >= 1) Tensor<T, Rank> linear(const Tensor<T, Rank>& x, const Tensor<T, 2>& weight,
+                                           const Tensor<T, 1>& bias, Activation activation = Activation::none,
+                                           Caller at = Caller::here()) {
   require(x.shape().last() == weight.extent(1), "linear: ", described("weight", weight), ", ", described("x", x),
           "; the last axis of x must be ", weight.extent(1), " (", at, ")");
   require(bias.size() == 0 || bias.size() == weight.extent(0), "linear: ", described("bias", bias), ", ",
@@ -95,7 +95,7 @@ LinearGradients<T, Rank> linear_backward(const Tensor<T, Rank>& dy, const Tensor
 }
 
 template <class X, class W, class B>
-  requires AnyRecorded<X, W, B>
+requires AnyRecorded<X, W, B>
 auto linear(const X& x, const W& weight, const B& bias, Activation activation = Activation::none,
             Caller at = Caller::here()) {
   auto [y, saved] = linear_forward(value(x), value(weight), value(bias), activation, at);

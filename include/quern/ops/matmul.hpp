@@ -67,7 +67,7 @@ MatmulGradients<T> matmul_backward(const Tensor<T, 2>& dy, const Tensor<T, 2>& a
 }
 
 template <class A, class B>
-  requires AnyRecorded<A, B>
+requires AnyRecorded<A, B>
 auto matmul(const A& a, const B& b, Transpose ta = Transpose::no, Transpose tb = Transpose::no,
             Caller at = Caller::here()) {
   auto [y, saved] = matmul_forward(value(a), value(b), ta, tb, at);

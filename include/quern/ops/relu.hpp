@@ -50,7 +50,8 @@ Tensor<Recorded<T>, Rank> relu(const Tensor<Recorded<T>, Rank>& x) {
   auto [y, saved] = relu_forward(x.value());
   return Tape::record(
       "relu", std::move(y),
-      [x, saved = std::move(saved)](Tape& tape, const Tensor<T, Rank>& dy) { tape.add(x, relu_backward(dy, saved)); }, x);
+      [x, saved = std::move(saved)](Tape& tape, const Tensor<T, Rank>& dy) { tape.add(x, relu_backward(dy, saved)); },
+      x);
 }
 
 /// Row by row, in every text alike.

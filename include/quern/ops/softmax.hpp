@@ -23,8 +23,7 @@ struct SoftmaxForward {
 };
 
 template <Number T, int Rank>
-  requires(Rank >= 1)
-Tensor<T, Rank> softmax(const Tensor<T, Rank>& x) {
+requires(Rank >= 1) Tensor<T, Rank> softmax(const Tensor<T, Rank>& x) {
   check_usable(x.device(), "softmax");
   auto y = empty_like(x);
   cpu::softmax(x.rows(), y.rows());

@@ -17,8 +17,7 @@ void add_to(T* y, const T* x, std::int64_t n) {
   typedef T Vector __attribute__((vector_size(16), aligned(alignof(T)), may_alias));
   constexpr std::int64_t lanes = 16 / sizeof(T);
   std::int64_t i = 0;
-  for (; i + lanes <= n; i += lanes)
-    *reinterpret_cast<Vector*>(y + i) += *reinterpret_cast<const Vector*>(x + i);
+  for (; i + lanes <= n; i += lanes) *reinterpret_cast<Vector*>(y + i) += *reinterpret_cast<const Vector*>(x + i);
   for (; i < n; ++i) y[i] += x[i];
 }
 
@@ -26,6 +25,15 @@ void add_to(T* y, const T* x, std::int64_t n) {
 template <class T, int Rank>
 bool is_row_sparse(const Tensor<T, Rank>& gradient) {
   return gradient.storage() && gradient.storage()->touched && !gradient.storage()->touched->all;
+}
+
+/// A mark for every row of a row-sparse gradient that was touched; null for any other gradient.
+template <class T, int Rank>
+const char* touched_rows(Tensor<T, Rank>& gradient) {
+  if (!is_row_sparse(gradient)) return nullptr;
+  auto& seen = gradient.storage()->touched->seen;
+  if (seen.empty()) seen.resize(std::size_t(gradient.rows().extent(0)));
+  return seen.data();
 }
 
 /// y += x. A gradient that is all zero takes the values instead of adding them.

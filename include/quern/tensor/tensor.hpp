@@ -59,8 +59,8 @@ class Tensor {
 
   /// A tensor over memory that is already there.
   static Tensor adopt(Storage storage, Shape<Rank> shape) {
-    require(!storage || std::size_t(shape.size()) * sizeof(T) <= storage->bytes, "tensor: ", shape, " does not fit into ",
-            storage ? storage->bytes : 0, " bytes");
+    require(!storage || std::size_t(shape.size()) * sizeof(T) <= storage->bytes, "tensor: ", shape,
+            " does not fit into ", storage ? storage->bytes : 0, " bytes");
     Tensor t;
     t.storage_ = std::move(storage);
     t.shape_ = shape;

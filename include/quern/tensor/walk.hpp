@@ -48,11 +48,17 @@ struct Probe {
   void operator()(auto&&...) const {}
 };
 template <class M>
-concept Visitable = requires(M& m) { std::remove_const_t<M>::visit(Probe{}, m); };
+concept Visitable = requires(M& m) {
+  std::remove_const_t<M>::visit(Probe{}, m);
+};
 template <class M>
-concept Optional = requires(M& m) { m.has_value(), *m; };
+concept Optional = requires(M& m) {
+  m.has_value(), *m;
+};
 template <class M>
-concept Sequence = requires(M& m) { m.size(), m[0]; };
+concept Sequence = requires(M& m) {
+  m.size(), m[0];
+};
 
 /// Gives an empty sequence the size of the first; throws where both have one and they differ.
 void match_size(const Path& path, std::size_t size, auto& other) {
@@ -77,8 +83,11 @@ void walk(F&& f, const Path& path, A& a, B&... b) {
   if constexpr (is_tensor<M> || is_setting<M>) {
     f(path, a, b...);
   } else if constexpr (detail::Visitable<A>) {
-    M::visit([&](const char* name, auto& child, auto&... others) { walk(f, Path{&path, name}, child, others...); }, a,
-             b...);
+    M::visit(
+        [&](const char* name, auto& child, auto&... others) {
+          walk(f, Path{&path, name}, child, others...);
+        },
+        a, b...);
   } else if constexpr (detail::Optional<A>) {
     if (!a.has_value()) return;
     (detail::match_presence(path, b), ...);

@@ -188,7 +188,7 @@ class EncodingEvidence {
     }
     if (not_gb_lines_ * 10 < not_utf8_lines_)
       return doubt(", of which only ", not_gb_lines_, " are not GB18030: a damaged GB18030 file?");
-    if (high_bytes_ * 4 > high_bytes_ + ascii_letters_)
+    if (high_letters_ * 4 > high_letters_ + ascii_letters_)
       return doubt(", and more than a quarter of their letters are beyond ASCII, which is not western European");
     return {Encoding::latin1, text_of("ISO-8859-1: ", lines, ", and ", not_gb_lines_, " of them ",
                                       not_gb_lines_ == 1 ? "is" : "are", " not GB18030 either")};
@@ -236,14 +236,15 @@ class EncodingEvidence {
     }
     not_gb_lines_ += !valid;
     for (char c : line) {
-      high_bytes_ += static_cast<unsigned char>(c) >= 0x80;
+      high_letters_ += static_cast<unsigned char>(c) >= 0xC0;
       ascii_letters_ += detail::in(lower(char32_t(static_cast<unsigned char>(c)) & 0x7F), 'a', 'z') && c >= 0;
     }
   }
 
   std::string signature_, first_;
-  std::int64_t utf8_characters_ = 0, bad_bytes_ = 0, not_utf8_lines_ = 0;                                // of all bytes
-  std::int64_t not_gb_lines_ = 0, gb_characters_ = 0, common_ = 0, high_bytes_ = 0, ascii_letters_ = 0;  // of bad lines
+  std::int64_t utf8_characters_ = 0, bad_bytes_ = 0, not_utf8_lines_ = 0;  // of all bytes
+  std::int64_t not_gb_lines_ = 0, gb_characters_ = 0, common_ = 0, high_letters_ = 0,
+               ascii_letters_ = 0;  // of bad lines
 };
 
 /// The encoding of a whole file, or no value when in doubt; the reason is a sentence to print.

@@ -54,7 +54,8 @@ inline std::int64_t whole_number(std::string_view s) {
 
 inline float vector_number(std::string_view field, const std::string& path, std::int64_t line) {
   float value = 0;
-  const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
+  const char* begin = field.data() + (field.starts_with('+') ? 1 : 0);  // from_chars knows no plus sign
+  const auto [end, error] = std::from_chars(begin, field.data() + field.size(), value);
   if (error == std::errc::result_out_of_range && end == field.data() + field.size()) {
     value =
         std::strtof(std::string(field).c_str(), nullptr);  // too small for a float is 0, too large is an error below

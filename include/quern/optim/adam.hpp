@@ -1,0 +1,74 @@
+/// Adam (Kingma & Ba 2015) and AdamW (Loshchilov & Hutter 2019).
+///
+///   m = β1 m + (1-β1) g,  v = β2 v + (1-β2) g²
+///   w = w - rate · (m / (1-β1ᵗ)) / (√(v / (1-β2ᵗ)) + ε)         after t steps
+///   weight decay λ:  Adam adds λ w to g (L2);  AdamW multiplies w by 1 - rate · λ instead
+///
+///   Adam adam(model, {.rate = 1e-3});
+///   adam.step(model, grads);                     // and zeroes grads
+///
+/// The moments are values of the model's own struct. Rows of an embedding that no text of the batch touched have a zero
+/// gradient: they are stepped like all others, but their gradient is neither read nor cleared.
+#pragma once
+#include <cmath>
+
+#include <quern/cpu/adam.hpp>
+#include <quern/tensor/accumulate.hpp>
+#include <quern/tensor/walk.hpp>
+
+namespace quern::inline QUERN_ABI {
+
+struct AdamOptions {
+  double rate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+  double weight_decay = 0;
+  bool decoupled = false;  // true: AdamW
+};
+
+template <class M>
+struct Adam {
+  AdamOptions options;
+  std::int64_t steps = 0;
+  M first, second;  // moments; empty where the rule does not train
+
+  template <class Rule = TrainAll>
+  explicit Adam(const M& model, const AdamOptions& o = {}, const Rule& rule = {})
+      : options(o), first(zeros_like(model, rule)), second(zeros_like(model, rule)) {
+    require(o.rate >= 0 && o.beta1 >= 0 && o.beta1 < 1 && o.beta2 >= 0 && o.beta2 < 1 && o.epsilon >= 0 &&
+                o.weight_decay >= 0,
+            "adam: rate ", o.rate, ", beta1 ", o.beta1, ", beta2 ", o.beta2, ", epsilon ", o.epsilon, ", weight_decay ",
+            o.weight_decay, "; rates, epsilon and decay must be at least 0, betas in [0, 1)");
+  }
+
+  static void visit(auto&& f, auto&... a) { f("steps", a.steps...), f("first", a.first...), f("second", a.second...); }
+
+  /// One step with `grads`, which is zero afterwards. The rule is the one given to watch.
+  template <class Rule = TrainAll>
+  void step(M& model, M& grads, const Rule& rule = {}) {
+    ++steps;
+    const double correct1 = 1 - std::pow(options.beta1, double(steps));
+    const double correct2 = std::sqrt(1 - std::pow(options.beta2, double(steps)));
+    walk_tensors(
+        [&](const Path& path, auto& w, auto& g, auto& m, auto& v) {
+          const ParameterOptions p = options_of(rule, path);
+          if (!p.train || w.size() == 0) return;
+          require(g.shape() == w.shape() && m.shape() == w.shape(), "adam: ", path, " is ", w.shape(),
+                  ", its gradient ", g.shape(), ", its moments ", m.shape(), "; make grads with zeros_like(model)");
+          const double rate = options.rate * p.rate, decay = options.weight_decay * p.decay;
+          cpu::AdamStep s{rate * correct2 / correct1,
+                          options.beta1,
+                          options.beta2,
+                          options.epsilon * correct2,
+                          options.decoupled ? 0 : decay,
+                          options.decoupled ? 1 - rate * decay : 1};
+          const auto gradient = std::as_const(g).rows();
+          cpu::adam(w.rows(), gradient, touched_rows(g), m.rows(), v.rows(), s);
+          zero(g);
+        },
+        model, grads, first, second);
+  }
+};
+
+template <class M, class... Rest>
+Adam(const M&, Rest...) -> Adam<M>;
+
+}  // namespace quern::inline QUERN_ABI
