@@ -8,6 +8,7 @@
 #pragma once
 #include <concepts>
 #include <cstdio>
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -54,26 +55,50 @@ inline void append_text(std::string& out, const Caller& at) {
   out += std::to_string(at.line);
 }
 
-/// One string from parts of any printable type.
-[[nodiscard]] std::string text_of(const auto&... parts) {
+namespace detail {
+/// One part of a message, not yet turned into text. The message is put together by one function for all calls, so a
+/// check costs its caller's translation unit little to compile.
+struct MessagePart {
+  const void* value;
+  void (*append)(std::string&, const void*);
+
+  template <class T>
+  MessagePart(const T& v)
+      : value(&v), append([](std::string& out, const void* p) { append_text(out, *static_cast<const T*>(p)); }) {}
+  template <std::size_t N>
+  MessagePart(const char (&s)[N])
+      : value(s), append([](std::string& out, const void* p) { out += static_cast<const char*>(p); }) {}
+};
+
+[[gnu::cold, gnu::noinline]] inline std::string join(std::initializer_list<MessagePart> parts) {
   std::string out;
-  (append_text(out, parts), ...);
+  for (const auto& p : parts) p.append(out, p.value);
   return out;
 }
+[[noreturn, gnu::cold, gnu::noinline]] inline void throw_joined(std::initializer_list<MessagePart> parts) {
+  throw Error(join(parts));
+}
+[[noreturn, gnu::cold, gnu::noinline]] inline void throw_invalid_joined(std::initializer_list<MessagePart> parts) {
+  throw InvalidArgument(join(parts));
+}
+}  // namespace detail
 
-[[noreturn]] inline void throw_error(const std::string& message) { throw Error(message); }
-[[noreturn]] inline void throw_invalid(const std::string& message) { throw InvalidArgument(message); }
+/// One string from parts of any printable type.
+[[nodiscard]] std::string text_of(const auto&... parts) { return detail::join({parts...}); }
+
+[[noreturn, gnu::cold]] inline void throw_error(const std::string& message) { throw Error(message); }
+[[noreturn, gnu::cold]] inline void throw_invalid(const std::string& message) { throw InvalidArgument(message); }
 
 /// Throws Error when `ok` is false.
 void check(bool ok, const auto&... parts) {
   if (!ok) [[unlikely]]
-    throw_error(text_of(parts...));
+    detail::throw_joined({parts...});
 }
 
 /// Throws InvalidArgument when `ok` is false.
 void require(bool ok, const auto&... parts) {
   if (!ok) [[unlikely]]
-    throw_invalid(text_of(parts...));
+    detail::throw_invalid_joined({parts...});
 }
 
 }  // namespace quern::inline QUERN_ABI

@@ -44,7 +44,7 @@ class ThreadPool {
   }
 
   /// Runs call(0) … call(chunks-1) on the pool and the calling thread.
-  void run(std::int64_t chunks, ChunkCall call) {
+  [[gnu::noinline]] void run(std::int64_t chunks, ChunkCall call) {
     if (chunks <= 1 || inside_ || threads() == 1 || !job_mutex_.try_lock()) {  // nested or busy: in line, same results
       for (std::int64_t c = 0; c < chunks; ++c) call(c);
       return;

@@ -35,7 +35,7 @@ class Scratch {
  public:
   template <class T>
   T* get(std::int64_t n) {
-    const std::int64_t bytes = n * std::int64_t(sizeof(T));
+    const std::int64_t bytes = std::max<std::int64_t>(64, n * std::int64_t(sizeof(T)));  // never null
     if (bytes > size_) {
       memory_.reset();
       size_ = 0;

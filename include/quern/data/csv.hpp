@@ -36,14 +36,15 @@ class CsvReader {
     row_line_ = line_;
     std::size_t count = 0;
     do {
+      if (columns_ > 0 && count == columns_) throw_count("more");
+      check(count < most_columns, path_, ":", line_, ": more than ", most_columns, " fields in the first row");
       if (count == fields.size()) fields.emplace_back();
       read_field(fields[count++]);
     } while (at_ < bytes_.size() && bytes_[at_] == options_.separator && (++at_, true));
     end_line();
     fields.resize(count);
     if (columns_ == 0) columns_ = count;
-    check(count == columns_, path_, ":", row_line_, ": expected ", columns_, " fields as in the first row, got ", count,
-          options_.quotes ? "; a field that holds a separator or a quote must stand in quotes" : "");
+    if (count != columns_) throw_count(std::to_string(count));
     return true;
   }
 
@@ -51,6 +52,13 @@ class CsvReader {
   std::int64_t line() const { return row_line_; }
 
  private:
+  static constexpr std::size_t most_columns = 65536;
+
+  [[noreturn]] void throw_count(std::string_view got) const {
+    throw_error(text_of(path_, ":", row_line_, ": expected ", columns_, " fields as in the first row, got ", got,
+                        options_.quotes ? "; a field that holds a separator or a quote must stand in quotes" : ""));
+  }
+
   void end_line() {
     if (at_ < bytes_.size() && bytes_[at_] == '\r') ++at_;
     if (at_ < bytes_.size()) ++at_, ++line_;

@@ -69,7 +69,7 @@ class Pool {
     return *pool;
   }
 
-  Block* take(std::size_t bytes, Device device) {
+  [[gnu::noinline]] Block* take(std::size_t bytes, Device device) {
     check_usable(device, "tensor");
     const std::size_t wanted = class_of(bytes);
     std::lock_guard lock(mutex_);
@@ -90,7 +90,7 @@ class Pool {
     return block;
   }
 
-  void give(Block* block) {
+  [[gnu::noinline]] void give(Block* block) {
     block->name.clear();
     block->touched.reset();
     std::lock_guard lock(mutex_);
@@ -159,11 +159,12 @@ class Pool {
 
 inline PoolStats pool_stats() { return Pool::instance().stats(); }
 
-/// Shared ownership of one block; null for no memory.
+/// Shared ownership of one block; null for no memory. Kept out of line: every op makes and drops tensors in many
+/// places, and in-lining this there would double what a compiler has to optimise.
 class Storage {
  public:
   Storage() = default;
-  Storage(std::size_t bytes, Device device) : block_(Pool::instance().take(bytes, device)) {
+  [[gnu::noinline]] Storage(std::size_t bytes, Device device) : block_(Pool::instance().take(bytes, device)) {
 #if defined(QUERN_POISON)
     std::memset(block_->data(), 0xff, bytes);
 #endif
@@ -177,7 +178,7 @@ class Storage {
     return *this;
   }
   ~Storage() {
-    if (block_ && block_->owners.fetch_sub(1, std::memory_order_acq_rel) == 1) Pool::instance().give(block_);
+    if (block_) release();
   }
 
   explicit operator bool() const { return block_ != nullptr; }
@@ -186,6 +187,10 @@ class Storage {
   friend bool operator==(const Storage&, const Storage&) = default;
 
  private:
+  [[gnu::noinline]] void release() noexcept {
+    if (block_->owners.fetch_sub(1, std::memory_order_acq_rel) == 1) Pool::instance().give(block_);
+  }
+
   Block* block_ = nullptr;
 };
 

@@ -42,14 +42,14 @@ class Tensor {
   Tensor() = default;
 
   /// Zeros of the given extents.
-  explicit Tensor(Shape<Rank> shape, Device device = {}) : Tensor(empty(shape, device)) {
+  [[gnu::noinline]] explicit Tensor(Shape<Rank> shape, Device device = {}) : Tensor(empty(shape, device)) {
     std::memset(static_cast<void*>(data()), 0, bytes());
   }
   explicit Tensor(std::integral auto... extents) requires(sizeof...(extents) == Rank && Rank > 0)
       : Tensor(Shape<Rank>{extents...}) {}
 
   /// Memory that is about to be written: not zeroed.
-  static Tensor empty(Shape<Rank> shape, Device device = {}) {
+  [[gnu::noinline]] static Tensor empty(Shape<Rank> shape, Device device = {}) {
     for (auto e : shape.extents) require(e >= 0, "tensor: an extent is negative: ", shape);
     Tensor t;
     t.shape_ = shape;
@@ -79,7 +79,7 @@ class Tensor {
     return of(shape, std::span<const T>(values.begin(), values.size()));
   }
 
-  Tensor(const Tensor& other) : shape_(other.shape_) {
+  [[gnu::noinline]] Tensor(const Tensor& other) : shape_(other.shape_) {
     if (!other.storage_) return;
     storage_ = Storage(other.bytes(), other.device());
     std::memcpy(static_cast<void*>(data()), other.data(), bytes());

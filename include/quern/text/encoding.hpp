@@ -81,6 +81,33 @@ inline int gb18030_size(std::string_view bytes, std::size_t at) {
   return digit(1) && lead(2) && digit(3) ? 4 : 0;
 }
 
+/// Whether the two bytes are one of the marks and characters of which Chinese text is full, in GB18030.
+inline bool is_common_gb(char first, char second) {
+  switch (static_cast<unsigned char>(first) << 8 | static_cast<unsigned char>(second)) {
+    case 0xA1A3:  // 。
+    case 0xA3AC:  // ，
+    case 0xB2BB:  // 不
+    case 0xB4F3:  // 大
+    case 0xB5C4:  // 的
+    case 0xBAC3:  // 好
+    case 0xC0B4:  // 来
+    case 0xC1CB:  // 了
+    case 0xC8CB:  // 人
+    case 0xC9CF:  // 上
+    case 0xCAC7:  // 是
+    case 0xCBFB:  // 他
+    case 0xCED2:  // 我
+    case 0xD2BB:  // 一
+    case 0xD3D0:  // 有
+    case 0xD4DA:  // 在
+    case 0xD5E2:  // 这
+    case 0xD6D0:  // 中
+      return true;
+    default:
+      return false;
+  }
+}
+
 inline std::string latin1_to_utf8(std::string_view bytes) {
   std::string out;
   out.reserve(bytes.size() + bytes.size() / 16);
@@ -220,24 +247,21 @@ class EncodingEvidence {
   }
 
   void add_gb18030(std::string_view line) {
-    constexpr std::string_view most_common =  // 的一是不了在人有我他这中大来上好 and full-width , . in GB2312
-        "\xB5\xC4\xD2\xBB\xCA\xC7\xB2\xBB\xC1\xCB\xD4\xDA\xC8\xCB\xD3\xD0\xCE\xD2\xCB\xFB\xD5\xE2\xD6\xD0\xB4\xF3"
-        "\xC0\xB4\xC9\xCF\xBA\xC3\xA3\xAC\xA1\xA3";
     bool valid = true;
     for (std::size_t at = 0; at < line.size();) {
       const int size = detail::gb18030_size(line, at);
       if (size == 2) {
         ++gb_characters_;
-        for (std::size_t i = 0; i < most_common.size(); i += 2)
-          common_ += line.substr(at, 2) == most_common.substr(i, 2);
+        common_ += detail::is_common_gb(line[at], line[at + 1]);
       }
       valid &= size > 0;
       at += std::size_t(std::max(size, 1));
     }
     not_gb_lines_ += !valid;
-    for (char c : line) {
-      high_letters_ += static_cast<unsigned char>(c) >= 0xC0;
-      ascii_letters_ += detail::in(lower(char32_t(static_cast<unsigned char>(c)) & 0x7F), 'a', 'z') && c >= 0;
+    for (const char c : line) {
+      const auto byte = static_cast<unsigned char>(c);
+      high_letters_ += byte >= 0xC0;
+      ascii_letters_ += (byte | 32) >= 'a' && (byte | 32) <= 'z';
     }
   }
 

@@ -1,0 +1,32 @@
+/// Speed of relu, after its results have been checked: see support/op_bench.hpp.
+#include <quern/ops/relu.hpp>
+
+#include "support/op_bench.hpp"
+
+namespace {
+
+using namespace quern;
+
+const auto op = [](const auto& x) { return relu(x); };
+
+const auto naive = [](const Tensor<double, 2>& x) {
+  auto y = empty_like(x);
+  for (std::int64_t i = 0; i < x.size(); ++i) y.data()[i] = x.data()[i] > 0 ? x.data()[i] : 0;
+  return y;
+};
+
+/// Reads x and writes y; backward reads dy and y and writes dx.
+bool row(std::int64_t rows, std::int64_t columns) {
+  const double bytes = 4.0 * double(rows * columns);
+  return bench::add_op(
+      {"relu", text_of(rows, "x", columns), {.bytes = 2 * bytes}, {.bytes = 3 * bytes}}, op, naive,
+      [] { return std::tuple{bench::uniform_tensor(1, 3, 7)}; },
+      [=] { return std::tuple{bench::uniform_tensor(1, rows, columns)}; },
+      [](const auto& x) {
+        return [saved = relu_forward(x).saved](const auto& dy) { benchmark::DoNotOptimize(relu_backward(dy, saved)); };
+      });
+}
+
+const bool registered = row(3350, 100) && row(4096, 3072);  // a convolution's windows; BERT's inner layer
+
+}  // namespace

@@ -1,0 +1,142 @@
+#include "one_run.hpp"
+
+#include <filesystem>
+
+#include <quern/text/vectors.hpp>
+#include <quern/train/report.hpp>
+#include <quern/train/run_folder.hpp>
+#include <quern/train/trainer.hpp>
+
+#include "commands.hpp"
+
+namespace {
+
+using namespace quern;
+
+/// Words of the training texts alone: words seen nowhere else must be unknown in the development texts too.
+Vocabulary vocabulary_of(const Dataset& data, const std::vector<std::int64_t>& indices, const Tokenizer& tokenizer,
+                         std::int64_t min_count) {
+  TokenCounts counts;
+  for (const auto i : indices)
+    tokenizer.each(data.texts[std::size_t(i)], [&](std::string_view token) { counts.add(token); });
+  return Vocabulary::of(counts, {.min_count = min_count});
+}
+
+/// texts / (classes · texts of the class), as "balanced" in scikit-learn; 1 for a class without texts.
+std::vector<double> balanced_weights(const Dataset& data, const std::vector<std::int64_t>& indices) {
+  std::vector<double> count(data.classes.size()), weights(data.classes.size(), 1);
+  for (const auto i : indices) ++count[std::size_t(data.labels[std::size_t(i)])];
+  for (std::size_t c = 0; c < count.size(); ++c)
+    if (count[c] > 0) weights[c] = double(indices.size()) / (double(count.size()) * count[c]);
+  return weights;
+}
+
+/// Puts given vectors into the rows of their words.
+void use_vectors(TextCnn<float>& model, const WordVectors& given) {
+  for (std::size_t i = 0; i < given.ids.size(); ++i)
+    std::copy_n(given.values.data() + std::int64_t(i) * given.dim, given.dim,
+                model.words.weight.view().row(given.ids[i]));
+}
+
+/// What must be equal when a run is resumed, besides options and ids: the model's settings and what ids stand for.
+nlohmann::json identity_of(const TrainSettings& s, const Vocabulary& vocabulary, const Dataset& data,
+                           const WordVectors& given) {
+  Fingerprint words, vectors;
+  for (std::int32_t i = 0; i < vocabulary.size(); ++i) words.add(vocabulary.token(i));
+  for (const auto& name : data.classes) words.add(name);
+  vectors.add(
+      std::string_view(reinterpret_cast<const char*>(given.values.data()), given.values.size() * sizeof(float)));
+  return {{"model", s.model},      {"embedding", s.embedding},   {"filters", s.filters},
+          {"widths", s.widths},    {"dropout", s.dropout},       {"word_dropout", s.word_dropout},
+          {"words", words.text()}, {"static", s.static_vectors}, {"vectors", vectors.text()}};
+}
+
+TrainOptions options_of(const TrainSettings& s) {
+  return {.epochs = s.epochs,
+          .batch = s.batch,
+          .rate = s.lr,
+          .weight_decay = s.weight_decay,
+          .clip = s.clip,
+          .warmup = s.warmup,
+          .label_smoothing = s.label_smoothing,
+          .seed = s.seed,
+          .stop_on = stop_on_named(s.stop_on),
+          .patience = s.patience};
+}
+
+}  // namespace
+
+void prepare_folder(const TrainSettings& s) {
+  const RunFolder folder{s.out};
+  if (s.force) folder.clear();
+  check(s.resume || !folder.is_finished(), s.out,
+        ": holds a finished run; give another --out, or --force to replace it");
+  check(s.resume || !folder.is_begun(), s.out,
+        ": holds a run that did not end; go on with --resume, or replace it with --force");
+  std::error_code error;
+  std::filesystem::create_directories(s.out, error);
+  check(!error, s.out, ": the folder cannot be made: ", error.message());
+  write_json(folder.config(), config_of(s));
+}
+
+OneRun train_once(const TrainSettings& asked, const Dataset& data, const Split& split,
+                  const std::vector<std::int64_t>& test) {
+  TrainSettings s = asked;
+  const auto tokenizer = Tokenizer::named(s.tokenizer);
+  auto vocabulary = vocabulary_of(data, split.train, tokenizer, s.min_count);
+  const auto texts = encode(data.texts, tokenizer, vocabulary, data.labels, s.max_tokens);
+  if (texts.cut > 0) say(text_of(data.source, ": ", texts.cut, " texts were cut to ", s.max_tokens, " tokens"));
+  WordVectors given;
+  if (!s.vectors.empty()) {
+    given = read_vectors(s.vectors, vocabulary);
+    s.embedding = given.dim;
+    say(text_of(s.vectors, ": ", given.found(), " of ", vocabulary.size() - 1, " words have a vector, of length ",
+                given.dim));
+  }
+  const auto classes = std::int64_t(data.classes.size());
+  auto model = make_text_cnn({.vocabulary = vocabulary.size(),
+                              .classes = classes,
+                              .embedding = s.embedding,
+                              .filters = s.filters,
+                              .widths = s.widths,
+                              .dropout = s.dropout,
+                              .word_dropout = s.word_dropout},
+                             s.seed);
+  use_vectors(model, given);
+  say(text_of(split.train.size(), " texts to train on, ", split.held.size(), " to stop by; ", vocabulary, "; ",
+              count_parameters(model), " weights"));
+
+  Progress progress;
+  TrainHooks hooks{.progress = &progress, .stop = &stop_asked, .checkpoint_seconds = s.checkpoint_seconds};
+  const RunFolder folder{s.out};
+  if (!s.out.empty()) hooks.checkpoint = folder.checkpoint();
+  hooks.identity = identity_of(s, vocabulary, data, given);
+  hooks.resume = s.resume, hooks.source = data.source, hooks.lines = data.lines;
+  auto options = options_of(s);
+  if (s.class_weights) options.class_weights = balanced_weights(data, split.train);
+  const auto rule = [&](const std::string& name) {
+    return ParameterOptions{.train = !s.static_vectors || name != "words.weight"};
+  };
+
+  OneRun run;
+  std::string trouble;
+  try {
+    run.result = train(model, texts, split, classes, options, hooks, rule);
+  } catch (const Diverged& e) {
+    if (e.result.history.empty()) throw;
+    run.result = e.result, trouble = e.what();
+  }
+  run.report = report_of(run.result, data.classes);
+  if (!test.empty()) {
+    run.test = evaluate(model, texts, test, classes);
+    run.report["test"] = report_of(*run.test, data.classes);
+  }
+  if (!s.out.empty()) {
+    const Predictor predictor(tokenizer, std::move(vocabulary), data.classes, std::move(model), s.max_tokens);
+    save_run(folder, predictor, config_of(s), split_json(data, split));
+    write_json(folder.metrics(), run.report);
+    if (!run.result.interrupted) ::unlink(folder.checkpoint().c_str());
+  }
+  if (!trouble.empty()) throw_error(trouble + (s.out.empty() ? "" : "; the folder " + s.out + " holds the best model"));
+  return run;
+}

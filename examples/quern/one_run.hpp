@@ -1,0 +1,24 @@
+/// One training, of `quern train` or of one fold of it.
+#pragma once
+#include <optional>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+#include <quern/data/dataset.hpp>
+#include <quern/data/split.hpp>
+#include <quern/train/options.hpp>
+
+#include "settings.hpp"
+
+struct OneRun {
+  quern::TrainResult result;
+  std::optional<quern::Metrics> test;  // of the examples asked for
+  nlohmann::ordered_json report;       // what metrics.json holds
+};
+
+/// Throws Error when the folder holds a run that neither --force nor --resume covers; makes it if it is not there.
+void prepare_folder(const TrainSettings& settings);
+
+/// Trains on split.train, stops by split.held, measures on `test` (may be empty). With settings.out, leaves the folder.
+OneRun train_once(const TrainSettings& settings, const quern::Dataset& data, const quern::Split& split,
+                  const std::vector<std::int64_t>& test);

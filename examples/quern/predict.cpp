@@ -1,0 +1,124 @@
+/// quern predict: labels of a text, of the lines of a file, or of lines as they come on stdin.
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include <quern/data/read.hpp>
+#include <quern/io/json.hpp>
+#include <quern/train/run_folder.hpp>
+
+#include "commands.hpp"
+
+namespace {
+
+using namespace quern;
+
+/// "pos<tab>0.9731", or {"label": "pos", "probabilities": {"neg": 0.0269, "pos": 0.9731}}.
+void print_row(const Predictor& predictor, std::span<const float> row, bool json) {
+  const auto& classes = predictor.classes();
+  const auto best = std::size_t(largest(row));
+  if (json) {
+    nlohmann::ordered_json object = {{"label", classes[best]}, {"probabilities", nlohmann::ordered_json::object()}};
+    for (std::size_t c = 0; c < classes.size(); ++c) object["probabilities"][classes[c]] = row[c];
+    print(object.dump() + "\n");
+  } else {
+    char probability[40];
+    std::snprintf(probability, sizeof probability, "\t%.4f\n", double(row[best]));
+    print(classes[best] + probability);
+  }
+}
+
+void predict(const Predictor& predictor, std::span<const std::string> texts, bool json) {
+  constexpr std::size_t at_once = 1024;  // the first results come before the last text was looked at
+  for (std::size_t begin = 0; begin < texts.size(); begin += at_once) {
+    const auto p = predictor.predict(texts.subspan(begin, std::min(at_once, texts.size() - begin)));
+    for (std::int64_t i = 0; i < p.extent(0); ++i)
+      print_row(predictor, {p.view().row(i), predictor.classes().size()}, json);
+  }
+  flush_output();
+}
+
+/// Lines of stdin are answered as soon as they are there.
+class StandardInput {
+ public:
+  StandardInput(const Predictor& predictor, const UseSettings& s)
+      : predictor_(predictor),
+        json_(s.json),
+        encoding_(s.encoding.empty() ? Encoding::utf8 : encoding_named(s.encoding)) {}
+
+  void run() {
+    char bytes[1 << 16];
+    for (;;) {
+      const ssize_t n = ::read(0, bytes, sizeof bytes);
+      if (n < 0 && errno == EINTR) continue;
+      check(n >= 0, "standard input: reading failed: ", std::strerror(errno));
+      if (n == 0) break;
+      take(std::string_view(bytes, std::size_t(n)));
+      predict(predictor_, texts_, json_);
+      texts_.clear();
+    }
+    if (!rest_.empty()) end_line();
+    predict(predictor_, texts_, json_);
+  }
+
+ private:
+  void take(std::string_view bytes) {
+    for (std::size_t begin = 0; begin < bytes.size();) {
+      const std::size_t end = bytes.find('\n', begin);
+      rest_ += bytes.substr(begin, end - begin);
+      check(rest_.size() <= longest_, "standard input:", line_, ": a line of more than ", longest_, " bytes");
+      if (end == std::string_view::npos) return;
+      end_line();
+      begin = end + 1;
+    }
+  }
+
+  void end_line() {
+    if (rest_.ends_with('\r')) rest_.pop_back();
+    try {
+      texts_.push_back(to_utf8(std::move(rest_), encoding_, "the line"));
+    } catch (const Error& e) {
+      predict(predictor_, texts_, json_);  // what came before is answered
+      throw_error(text_of("standard input:", line_, ": ", e.what()));
+    }
+    rest_.clear();
+    ++line_;
+  }
+
+  static constexpr std::size_t longest_ = std::size_t(16) << 20;
+  const Predictor& predictor_;
+  bool json_;
+  Encoding encoding_;
+  std::string rest_;
+  std::vector<std::string> texts_;
+  std::int64_t line_ = 1;
+};
+
+}  // namespace
+
+std::string column_of(const UseSettings& s, const char* name) {
+  const std::string& given = std::string_view(name) == "text_column" ? s.text_column : s.label_column;
+  const RunFolder folder{s.folder};
+  return given.empty() ? json_value<std::string>(read_json(folder.config()), name, folder.config()) : given;
+}
+
+int run_predict(const UseSettings& s) {
+  use_threads(s.threads);
+  const Predictor predictor = load_run(s.folder);
+  if (s.input.empty() || s.input == "-") {
+    StandardInput(predictor, s).run();
+    return 0;
+  }
+  if (!RunFolder::exists(s.input)) {
+    if (s.input.find(' ') == std::string::npos && s.input.find_first_of("./") != std::string::npos)
+      say(text_of("'", s.input, "' is no file; taken for a text"));
+    predict(predictor, {&s.input, 1}, s.json);
+    return 0;
+  }
+  const auto [texts, lines, notes] = read_texts(s.input, {s.format, s.encoding, column_of(s, "text_column"), "", {}});
+  say_all(notes);
+  predict(predictor, texts, s.json);
+  return 0;
+}

@@ -1,0 +1,61 @@
+/// A model over texts it does not learn from: probabilities of each, and how good they are.
+///
+///   Tensor<float, 2> p = probabilities_of(model, texts);              // [texts, C]
+///   Metrics m = evaluate(model, texts, split.held, 2);                // against the texts' labels
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include <quern/data/batches.hpp>
+#include <quern/ops/softmax.hpp>
+#include <quern/train/metrics.hpp>
+
+namespace quern::inline QUERN_ABI {
+
+/// `indices` in their order, in batches of few enough tokens that memory stays small whatever the texts' lengths.
+inline BatchPlan plan_for_evaluation(const Encoded& texts, std::span<const std::int64_t> indices) {
+  constexpr std::int64_t most_texts = 128, most_tokens = 8192;
+  BatchPlan plan;
+  plan.order.assign(indices.begin(), indices.end());
+  std::int64_t tokens = 0;
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    const auto length = texts.length(indices[i]), at = std::int64_t(i);
+    if (at > plan.begins.back() && (at - plan.begins.back() == most_texts || tokens + length > most_tokens))
+      plan.begins.push_back(at), tokens = 0;
+    tokens += length;
+  }
+  if (!indices.empty()) plan.begins.push_back(std::int64_t(indices.size()));
+  return plan;
+}
+
+/// How well `model` finds the labels of the examples `indices`.
+template <class M>
+Metrics evaluate(const M& model, const Encoded& texts, std::span<const std::int64_t> indices, std::int64_t classes) {
+  require(!texts.labels.empty() || indices.empty(), "evaluate: the texts have no labels");
+  MetricsCounter counter(classes);
+  for (const Batch& batch : Batches(texts, plan_for_evaluation(texts, indices), 0))
+    counter.add(batch.labels.span(), softmax(model(batch)));
+  return counter.result();
+}
+template <class M>
+Metrics evaluate(const M& model, const Encoded& texts, std::int64_t classes) {
+  return evaluate(model, texts, detail::all_of(texts), classes);
+}
+
+/// Probabilities [texts, C] of every text.
+template <template <class> class M, class T>
+Tensor<T, 2> probabilities_of(const M<T>& model, const Encoded& texts, std::int64_t classes) {
+  auto all = Tensor<T, 2>::empty({texts.size(), classes});
+  T* to = all.data();
+  for (const Batch& batch : Batches(texts, plan_for_evaluation(texts, detail::all_of(texts)), 0)) {
+    const auto p = softmax(model(batch));
+    require(p.extent(1) == classes, "probabilities_of: the model has ", p.extent(1), " classes, expected ", classes);
+    std::memcpy(static_cast<void*>(to), p.data(), p.bytes());
+    to += p.size();
+  }
+  return all;
+}
+
+}  // namespace quern::inline QUERN_ABI

@@ -1,0 +1,43 @@
+/// How a model is trained, and what training comes to.
+///
+///   TrainOptions options{.epochs = 20, .batch = 50, .rate = 1e-3, .seed = 1};
+///   TrainResult result = train(model, texts, split, 2, options);
+///   for (const EpochReport& e : result.history) …                      // losses and scores of each epoch
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include <quern/train/early_stopping.hpp>
+
+namespace quern::inline QUERN_ABI {
+
+struct TrainOptions {
+  std::int64_t epochs = 20;  // at most
+  std::int64_t batch = 50;   // texts
+  double rate = 1e-3;        // of Adam; with a warm-up its peak
+  double weight_decay = 0;   // decoupled (AdamW); not applied to biases
+  double clip = 0;           // largest common norm of all gradients; 0: no clipping
+  std::int64_t warmup = 0;   // steps up to the rate, then down to 0 at the last epoch's end; 0: constant
+  double label_smoothing = 0;
+  std::vector<double> class_weights{};  // one for each class, or empty: all 1
+  std::uint64_t seed = 1;
+  StopOn stop_on = StopOn::loss;
+  std::int64_t patience = 3;
+};
+
+/// What one epoch came to. The training loss is the objective as it fell during the epoch, dropout included; the
+/// figures of the development texts are 0 where there are none.
+struct EpochReport {
+  double train_loss = 0, dev_loss = 0, dev_accuracy = 0, dev_macro_f1 = 0, seconds = 0;
+};
+
+struct TrainResult {
+  std::vector<EpochReport> history;
+  std::int64_t kept_epoch = -1;  // from 0, whose weights the model holds now; -1: of an epoch that was not ended
+  Metrics dev;                   // of these weights; texts == 0 without development texts
+  double seconds = 0;            // all of it, time before a resume included
+  double texts_per_second = 0;   // trained on
+  bool interrupted = false;
+};
+
+}  // namespace quern::inline QUERN_ABI

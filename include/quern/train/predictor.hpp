@@ -1,0 +1,65 @@
+/// From text to probabilities with a trained model: the tokenizer, vocabulary and model code of
+/// training, nothing exported in between.
+///
+///   const Predictor predictor = load_run("run");
+///   Tensor<float, 2> p = predictor.predict(texts);                     // [texts, classes]
+///   predictor.classes()[largest(std::span(p.view().row(0), 2))];
+///
+/// A Predictor does not change once made: any number of threads may use it at a time.
+#pragma once
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <quern/data/encode.hpp>
+#include <quern/models/text_cnn.hpp>
+#include <quern/train/evaluate.hpp>
+
+namespace quern::inline QUERN_ABI {
+
+class Predictor {
+ public:
+  /// `max_tokens`: longer texts are cut (0: never).
+  Predictor(Tokenizer tokenizer, Vocabulary vocabulary, std::vector<std::string> classes, TextCnn<float> model,
+            std::int64_t max_tokens = 0)
+      : tokenizer_(tokenizer),
+        vocabulary_(std::move(vocabulary)),
+        classes_(std::move(classes)),
+        model_(std::move(model)),
+        max_tokens_(max_tokens) {
+    require(model_.words.weight.extent(0) == vocabulary_.size(), "predictor: the vocabulary has ", vocabulary_.size(),
+            " tokens, the model ", model_.words.weight.extent(0));
+    require(model_.out.weight.extent(0) == std::int64_t(classes_.size()), "predictor: ", classes_.size(),
+            " classes, but the model has ", model_.out.weight.extent(0));
+  }
+
+  /// Probabilities [texts, classes].
+  Tensor<float, 2> predict(std::span<const std::string> texts) const {
+    return probabilities_of(model_, encoded(texts), std::int64_t(classes_.size()));
+  }
+  Tensor<float, 2> predict(const std::string& text) const { return predict(std::span(&text, 1)); }
+
+  /// Against the labels, which are indices into classes().
+  Metrics evaluate(std::span<const std::string> texts, std::span<const std::int32_t> labels) const {
+    return quern::evaluate(model_, encoded(texts, labels), std::int64_t(classes_.size()));
+  }
+
+  Encoded encoded(std::span<const std::string> texts, std::span<const std::int32_t> labels = {}) const {
+    return encode(texts, tokenizer_, vocabulary_, labels, max_tokens_);
+  }
+
+  const Tokenizer& tokenizer() const { return tokenizer_; }
+  const Vocabulary& vocabulary() const { return vocabulary_; }
+  const std::vector<std::string>& classes() const { return classes_; }
+  const TextCnn<float>& model() const { return model_; }
+
+ private:
+  Tokenizer tokenizer_;
+  Vocabulary vocabulary_;
+  std::vector<std::string> classes_;
+  TextCnn<float> model_;
+  std::int64_t max_tokens_;
+};
+
+}  // namespace quern::inline QUERN_ABI

@@ -1,0 +1,147 @@
+/// Needs nlohmann-json. What a training leaves behind, in one folder:
+///
+///   model.safetensors   weights, by the names PyTorch users expect (words.weight, windows.0.weight, out.bias)
+///   vocabulary.txt      one token a line; line n is row n-1 of words.weight
+///   labels.txt          one class a line, in the order of the model's outputs
+///   config.json         every setting, resolved; it reproduces the run
+///   split.json          which lines of the data were trained on and which were held out
+///   metrics.json        what it came to; written last, so a folder that has it is whole
+///
+///   save_run({"run"}, predictor, config, split);
+///   const Predictor predictor = load_run("run");
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <quern/data/dataset.hpp>
+#include <quern/data/split.hpp>
+#include <quern/io/safetensors.hpp>
+#include <quern/train/predictor.hpp>
+
+namespace quern::inline QUERN_ABI {
+
+struct RunFolder {
+  std::string path;
+
+  std::string model() const { return path + "/model.safetensors"; }
+  std::string vocabulary() const { return path + "/vocabulary.txt"; }
+  std::string labels() const { return path + "/labels.txt"; }
+  std::string config() const { return path + "/config.json"; }
+  std::string split() const { return path + "/split.json"; }
+  std::string metrics() const { return path + "/metrics.json"; }
+  std::string checkpoint() const { return path + "/checkpoint.safetensors"; }
+
+  static bool exists(const std::string& file) {
+    struct stat info;
+    return ::stat(file.c_str(), &info) == 0;
+  }
+  /// Whether a training ended here, in its own time or by an interrupt.
+  bool is_finished() const { return exists(metrics()); }
+  bool is_begun() const { return exists(checkpoint()); }
+
+  /// Removes what save_run and checkpoints wrote, the file that makes the folder whole first.
+  void clear() const {
+    for (const auto& file : {metrics(), checkpoint(), model(), vocabulary(), labels(), config(), split()})
+      check(::unlink(file.c_str()) == 0 || errno == ENOENT, file, ": cannot be removed: ", detail::reason(errno));
+  }
+};
+
+/// {"source", "train": {class: [lines]}, "dev": {class: [lines]}}. Lines are numbered from 1, in a folder of class
+/// files within the class's own file.
+inline nlohmann::ordered_json split_json(const Dataset& data, const Split& split) {
+  const auto lines = [&](const std::vector<std::int64_t>& indices) {
+    auto by_class = nlohmann::ordered_json::object();
+    for (const auto& name : data.classes) by_class[name] = nlohmann::ordered_json::array();
+    for (const auto i : indices)
+      by_class[data.classes[std::size_t(data.labels[std::size_t(i)])]].push_back(data.lines[std::size_t(i)]);
+    return by_class;
+  };
+  return {{"source", data.source}, {"train", lines(split.train)}, {"dev", lines(split.held)}};
+}
+
+/// A class name that cannot stand on a line of labels.txt is refused.
+inline void check_class_names(const std::vector<std::string>& classes, const std::string& source) {
+  for (const auto& name : classes)
+    check(!name.empty() && name.find_first_of("\r\n") == std::string::npos, source, ": the class name '", name,
+          "' is empty or holds a line end; rename it");
+}
+
+/// Writes everything but metrics.json, each file whole or not at all.
+template <class Json>
+void save_run(const RunFolder& folder, const Predictor& predictor, const Json& config,
+              const nlohmann::ordered_json& split) {
+  std::string labels;
+  for (const auto& name : predictor.classes()) labels += name + "\n";
+  write_json(folder.config(), config);
+  predictor.vocabulary().save(folder.vocabulary());
+  atomic_write(folder.labels(), labels);
+  write_json(folder.split(), split);
+  save_safetensors(predictor.model(), folder.model());
+}
+
+inline std::vector<std::string> read_labels(const std::string& path) {
+  const std::string bytes = read_file(path);
+  check(!bytes.empty() && bytes.back() == '\n', path, bytes.empty() ? ": is empty" : ": is truncated",
+        "; expected one class a line");
+  const std::size_t bad = first_invalid_utf8(bytes);
+  if (bad != std::string::npos) detail::throw_not(Encoding::utf8, bytes, bad, path);
+  std::vector<std::string> classes;
+  for (std::size_t begin = 0; begin < bytes.size();) {
+    const std::size_t end = bytes.find('\n', begin);
+    classes.push_back(bytes.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return classes;
+}
+
+/// The sizes of a model as config.json has them.
+inline TextCnnConfig text_cnn_config(const nlohmann::json& config, const std::string& where) {
+  const auto model = json_value<std::string>(config, "model", where);
+  check(model == "text_cnn", where, ": model '", model, "' is not known; expected text_cnn");
+  TextCnnConfig c;
+  c.embedding = json_value<std::int64_t>(config, "embedding", where);
+  c.filters = json_value<std::int64_t>(config, "filters", where);
+  c.widths = json_value<std::vector<std::int64_t>>(config, "widths", where);
+  c.dropout = json_value<double>(config, "dropout", where);
+  c.word_dropout = json_value<double>(config, "word_dropout", where);
+  constexpr std::int64_t most = 1 << 20;
+  bool sound = c.embedding >= 1 && c.embedding <= most && c.filters >= 1 && c.filters <= most && !c.widths.empty();
+  for (const auto width : c.widths) sound = sound && width >= 1 && width <= most;
+  check(sound, where, ": embedding ", c.embedding, ", filters ", c.filters, ", ", c.widths.size(),
+        " widths: expected at least one of each, and at most ", most);
+  return c;
+}
+
+/// Throws unless the file holds as many numbers as a model of these sizes has: a damaged config.json must not make us
+/// ask for more memory than the weights need.
+inline void check_sizes(const TextCnnConfig& c, const SafetensorsFile& weights, const std::string& config) {
+  double expected = double(c.vocabulary) * double(c.embedding) + double(c.classes), found = 0;
+  for (const auto width : c.widths)
+    expected += double(c.filters) * (double(c.embedding) * double(width) + 1 + double(c.classes));
+  for (const auto& [name, entry] : weights.tensors()) found += double(entry.end - entry.begin) / sizeof(float);
+  check(expected == found, weights.path(), ": holds ", std::int64_t(found), " numbers, but the model of ", config,
+        " with ", c.vocabulary, " tokens and ", c.classes, " classes has ", expected);
+}
+
+inline Predictor load_run(const std::string& path) {
+  const RunFolder folder{path};
+  check(is_folder(path), path, ": is no folder; expected the folder of a trained model (quern train … --out DIR)");
+  check(
+      RunFolder::exists(folder.model()), path, ": holds no model.safetensors; ",
+      folder.is_begun() ? "its training did not end: quern train … --resume" : "is it the folder of a trained model?");
+  const auto config = read_json(folder.config());
+  auto vocabulary = Vocabulary::load(folder.vocabulary());
+  auto classes = read_labels(folder.labels());
+  const SafetensorsFile weights(folder.model());
+  TextCnnConfig sizes = text_cnn_config(config, folder.config());
+  sizes.vocabulary = vocabulary.size(), sizes.classes = std::int64_t(classes.size());
+  check_sizes(sizes, weights, folder.config());
+  auto model = make_text_cnn(sizes, 0);
+  load_safetensors(model, weights);
+  const auto tokenizer = Tokenizer::named(json_value<std::string>(config, "tokenizer", folder.config()));
+  return {tokenizer, std::move(vocabulary), std::move(classes), std::move(model),
+          json_value<std::int64_t>(config, "max_tokens", folder.config())};
+}
+
+}  // namespace quern::inline QUERN_ABI
