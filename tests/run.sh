@@ -10,7 +10,7 @@ if [ -n "${QUERN_DATA:-}" ]; then
   QUERN_DATA=$(cd "$QUERN_DATA" && pwd) || exit 2
   export QUERN_DATA
 fi
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 . examples/install.sh
 [ $# = 0 ] || [ "$*" = --all ] || { echo "usage: tests/run.sh [--all]" >&2 && exit 2; }
 all=${1:-}
@@ -70,7 +70,7 @@ without_randomised_addresses() {
 jobs=$(nproc)
 run_as=()
 mkdir -p build
-install_missing $all || exit 1
+install_missing "$all" || exit 1
 [ -n "${QUERN_DATA:-}" ] || echo "QUERN_DATA is not set: tests on real data sets are skipped."
 
 tests dev

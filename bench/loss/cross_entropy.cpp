@@ -9,9 +9,12 @@ using namespace quern;
 
 constexpr double smoothing = 0.1;
 
-/// Labels, and weights of the classes that differ from each other.
-Ids labels_for(std::int64_t rows, std::int64_t classes) {
-  Ids labels(rows);
+/// Labels, drawn once, and weights of the classes that differ from each other.
+const Ids& labels_for(std::int64_t rows, std::int64_t classes) {
+  static std::map<std::int64_t, Ids> drawn;
+  Ids& labels = drawn[rows];
+  if (labels.size() > 0) return labels;
+  labels = Ids(rows);
   for (std::int64_t b = 0; b < rows; ++b)
     labels(b) = std::int32_t(Random(3).below(std::uint64_t(classes), 0, std::uint64_t(b)));
   return labels;
@@ -40,7 +43,7 @@ struct Op {
 };
 
 const auto naive = [](const Tensor<double, 2>& x) {
-  const auto labels = labels_for(x.extent(0), x.extent(1));
+  const auto& labels = labels_for(x.extent(0), x.extent(1));
   const double classes = double(x.extent(1));
   double loss = 0, total = 0;
   for (std::int64_t b = 0; b < x.extent(0); ++b) {

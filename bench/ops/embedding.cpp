@@ -7,9 +7,12 @@ namespace {
 
 using namespace quern;
 
-/// Ids into a table of `rows` rows, some of them twice: 3200 for a large table, 5 for a small one.
-Ids ids_for(std::int64_t rows) {
-  Ids ids(rows > 100 ? 3200 : 5);
+/// Ids into a table of `rows` rows, some of them twice: 3200 for a large table, 5 for a small one. Drawn once.
+const Ids& ids_for(std::int64_t rows) {
+  static std::map<std::int64_t, Ids> drawn;
+  Ids& ids = drawn[rows];
+  if (ids.size() > 0) return ids;
+  ids = Ids(rows > 100 ? 3200 : 5);
   for (std::int64_t i = 0; i < ids.size(); ++i)
     ids(i) = std::int32_t(Random(3).below(std::uint64_t(rows), 0, std::uint64_t(i)));
   return ids;
@@ -18,7 +21,7 @@ Ids ids_for(std::int64_t rows) {
 const auto op = [](const auto& weight) { return embedding(ids_for(weight.extent(0)), weight); };
 
 const auto naive = [](const Tensor<double, 2>& weight) {
-  const auto ids = ids_for(weight.extent(0));
+  const auto& ids = ids_for(weight.extent(0));
   Tensor<double, 2> y(ids.size(), weight.extent(1));
   for (std::int64_t i = 0; i < ids.size(); ++i)
     for (std::int64_t e = 0; e < weight.extent(1); ++e) y(i, e) = weight(ids(i), e);

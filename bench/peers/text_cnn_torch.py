@@ -199,7 +199,7 @@ def compare(quern, folder, threads):
 def picture(report):
     """Bars as SVG, written by hand."""
     rows, pieces = report["rows"], report["pieces"]["1"]
-    width, left, bar, y = 860, 250, 22, 74
+    width, left, bar, y = 900, 275, 22, 74
     scale = (width - left - 170) / max(r["ms_median"] for r in rows)
     out = []
     text = lambda x, y, s, extra="": out.append(f'<text x="{x:.0f}" y="{y:.0f}" {extra}>{s}</text>')
@@ -228,18 +228,6 @@ def picture(report):
         y += bar - 2
     return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{y + 14}" font-family="sans-serif" '
             f'font-size="12"><rect width="100%" height="100%" fill="white"/>' + "\n".join(out) + "</svg>\n")
-
-
-def shares(raw):
-    """The parts of a step, adding up to it: what was timed within another part is taken out of that."""
-    parts = {k: v for k, v in raw.items() if not k.endswith("in all") and k != "_step"}
-    parts["forward: dropout, linear, loss"] = max(
-        0.0, raw["forward in all"] - sum(v for k, v in parts.items() if k.startswith("forward")))
-    small = {k for k, v in parts.items() if k.startswith("backward") and v < 0.02 * sum(parts.values())}
-    rest = sum(parts.pop(k) for k in small)
-    if small:
-        parts["backward: the other ops"] = rest
-    return parts
 
 
 def wait_for_quiet(budget):
@@ -277,8 +265,7 @@ def main(a):
     rows = [p.row() for p in all_peers]
     ours = {p.threads: p for p in all_peers if p.name == "quern"}
     machine = {t: p.ask("machine") for t, p in ours.items()}
-    raw = {t: p.ask("pieces 1.0") for t, p in ours.items()}
-    pieces = {str(t): shares(r) for t, r in raw.items()}
+    pieces = {str(t): p.ask("pieces 1.5") for t, p in ours.items()}
     versions = next(p for p in all_peers if p.name != "quern").ask("machine")
     for p in all_peers:
         p.close()
@@ -294,6 +281,9 @@ def main(a):
         load = statistics.median(s["others_cores"] + s["stolen_cores"] for s in r["samples"])
         print(f"{r['peer']:26}{r['threads']:7}{r['ms_min']:9.2f}  ({r['ms_median']:.2f}, {quiet})"
               f"{r['samples_per_second']:12.0f}{r['peak_rss_mb']:9.0f}{load:9.2f}")
+    if min(r["quiet_samples"] for r in rows) < 3:
+        print(f"note: others used {QUIET} cores or more during most samples; repeat this on a quiet machine before "
+              "believing a ratio, above all with more than one thread")
     for t in counts:
         own = next(r for r in rows if r["threads"] == t and r["peer"] == "quern")
         for r in rows:

@@ -1,16 +1,15 @@
 /// What this machine can do at best, measured in the process that is being judged: fp32 fma, and copying memory.
 ///
-///   const double gflops = bench::peak_gflops(threads());
-///   const double gbytes = bench::copy_gbytes(threads(), 24e6);     // of a copy whose two sides are 24 MB together
+///   best = std::max(best, bench::fma_gflops(threads()));       // several readings, between those of what is judged
+///   bench::Copy copy(24e6);                                    // between buffers of 24 MB together
+///   best = std::max(best, copy.gbytes(threads()));
 #pragma once
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <map>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include <quern/cpu/vec.hpp>
@@ -54,39 +53,35 @@ inline double fma_chains(int rounds) {
   return flops;
 }
 
-/// GFLOP/s of fp32 fma on `count` threads: the best of a few runs of some milliseconds, measured once.
-inline double peak_gflops(int count) {
-  static std::map<int, double> known;
-  double& best = known[count];
-  if (best == 0)
-    for (int i = 0; i < 8; ++i) {
-      std::vector<double> flops(std::size_t(count), 0.0);
-      const double s = seconds_on(count, [&](int t) { flops[std::size_t(t)] = fma_chains(1000000); });
-      double all = 0;
-      for (double f : flops) all += f;
-      best = std::max(best, all / s * 1e-9);
-    }
-  return best;
+/// GFLOP/s of fp32 fma on `count` threads, over a few milliseconds. Take the best of several readings.
+inline double fma_gflops(int count) {
+  std::vector<double> flops(std::size_t(count), 0.0);
+  const double s = seconds_on(count, [&](int t) { flops[std::size_t(t)] = fma_chains(800000); });
+  double all = 0;
+  for (double f : flops) all += f;
+  return all / s * 1e-9;
 }
 
 /// GB/s, read and written together, of memcpy between two buffers of `bytes` together, cut among `count` threads.
-inline double copy_gbytes(int count, double bytes) {
-  static std::map<std::pair<int, std::size_t>, double> known;
-  const std::size_t half = std::max<std::size_t>(std::size_t(bytes) / 2, 4096), part = half / std::size_t(count);
-  double& best = known[{count, half}];
-  if (best > 0) return best;
-  std::vector<char> from(half, 1), to(half, 2);
-  const std::size_t repeats = std::max<std::size_t>(1, (std::size_t{16} << 20) / half);
-  for (int i = 0; i < 6; ++i) {
+class Copy {
+ public:
+  explicit Copy(double bytes) : from_(std::max<std::size_t>(std::size_t(bytes) / 2, 4096), 1), to_(from_.size(), 2) {}
+
+  /// One reading, of at least a millisecond or so. Take the best of several.
+  double gbytes(int count) {
+    const std::size_t part = from_.size() / std::size_t(count),
+                      repeats = std::max<std::size_t>(1, (std::size_t{16} << 20) / from_.size());
     const double s = seconds_on(count, [&](int t) {
       for (std::size_t r = 0; r < repeats; ++r) {
-        std::memcpy(to.data() + std::size_t(t) * part, from.data() + std::size_t(t) * part, part);
+        std::memcpy(to_.data() + std::size_t(t) * part, from_.data() + std::size_t(t) * part, part);
         benchmark::ClobberMemory();
       }
     });
-    best = std::max(best, 2.0 * double(part) * double(count) * double(repeats) / s * 1e-9);
+    return 2.0 * double(part) * double(count) * double(repeats) / s * 1e-9;
   }
-  return best;
-}
+
+ private:
+  std::vector<char> from_, to_;
+};
 
 }  // namespace quern::bench

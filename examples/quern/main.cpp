@@ -32,7 +32,7 @@ std::map<std::string, CLI::Option*> add_train_options(CLI::App& app, TrainSettin
           if constexpr (!std::is_same_v<T, std::string> && requires { value.size(); }) {
             option->delimiter(',')->allow_extra_args(false)->default_str("3,4,5");
           } else if (name != "data") {
-            option->capture_default_str();
+            option->capture_default_str()->take_last();
           }
         }
       },

@@ -16,11 +16,11 @@ struct TrainSettings {
   bool static_vectors = false;
   // The model.
   std::string model = "text_cnn";
-  std::int64_t embedding = 300, filters = 100;
+  std::int64_t embedding = 128, filters = 100;
   std::vector<std::int64_t> widths = {3, 4, 5};
   double dropout = 0.5, word_dropout = 0;
   // Training.
-  std::int64_t epochs = 20, batch = 50, patience = 3, warmup = 0, folds = 0;
+  std::int64_t epochs = 20, batch = 50, patience = 2, warmup = 0, folds = 0;
   double lr = 1e-3, weight_decay = 0, clip = 0, label_smoothing = 0, dev = 0.1;
   std::string stop_on = "loss";
   bool class_weights = false;

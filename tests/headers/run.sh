@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every header of include/quern compiles by itself, without a warning: tests/headers/run.sh [COMPILER]
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 export compiler=${1:-g++}
 
 alone() {

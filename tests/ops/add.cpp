@@ -36,13 +36,14 @@ TEST_CASE("add") {
 }
 
 TEST_CASE("add: a tensor added to itself gets both gradients") {
-  expect_op(Inputs<double>{drawn(Shape{3, 5}, 1), drawn(Shape{3, 5}, 2)}, {.backward_terms = 2},
-            [](const auto& in) { return add(add(in.a, in.a), in.b); },
-            [](const auto& in) {
-              std::vector<double> y;
-              for (std::int64_t i = 0; i < in.a.size(); ++i) y.push_back(2 * in.a.data()[i] + in.b.data()[i]);
-              return y;
-            });
+  expect_op(
+      Inputs<double>{drawn(Shape{3, 5}, 1), drawn(Shape{3, 5}, 2)}, {.backward_terms = 2},
+      [](const auto& in) { return add(add(in.a, in.a), in.b); },
+      [](const auto& in) {
+        std::vector<double> y;
+        for (std::int64_t i = 0; i < in.a.size(); ++i) y.push_back(2 * in.a.data()[i] + in.b.data()[i]);
+        return y;
+      });
 }
 
 TEST_CASE("add: backward gives the gradient of the sum to both") {

@@ -54,8 +54,12 @@ TEST_CASE("concat of a function of each element") {
 TEST_CASE("concat: the same tensor twice gets both gradients") {
   expect_op(
       parts(4, {3}), {.backward_terms = 2},
-      [](const auto& in) { return concat(std::vector{in.parts[0], in.parts[0]}); },
-      [](const Parts<double>& in) { return naive({{in.parts[0], in.parts[0]}}); });
+      [](const auto& in) {
+        return concat(std::vector{in.parts[0], in.parts[0]});
+      },
+      [](const Parts<double>& in) {
+        return naive({{in.parts[0], in.parts[0]}});
+      });
 }
 
 TEST_CASE("concat: backward as a function gives the tape's gradients") {

@@ -54,8 +54,7 @@ TEST_CASE("conv1d: backward as a function gives the tape's gradients") {
   for (auto activation : {Activation::none, Activation::relu}) {
     const Convolution c{{3, 1, 7}, 4, 5, 3};
     const auto in = c.inputs();
-    const auto [y, saved] =
-        conv1d_forward(Packed{in.x, offsets_of(c.lengths)}, in.weight, in.bias, activation);
+    const auto [y, saved] = conv1d_forward(Packed{in.x, offsets_of(c.lengths)}, in.weight, in.bias, activation);
     const auto weights = drawn_weights(std::size_t(y.rows.size()));
     const auto d = conv1d_backward(Packed{Tensor<double, 2>::of(y.rows.shape(), weights), y.offsets}, saved);
     const auto tape = pass_over(in, {}, weights, op(offsets_of(c.lengths), activation));

@@ -38,8 +38,7 @@ void expect_dropout(Shape<2> shape, double p, std::int64_t most = 0) {
 
 TEST_CASE("dropout while training") {
   for (double p : {0.0, 0.1, 0.5}) {
-    for (auto shape : {Shape{0, 5}, Shape{5, 0}, Shape{9, 1}, Shape{1, 17}, Shape{7, 13}})
-      expect_dropout(shape, p);
+    for (auto shape : {Shape{0, 5}, Shape{5, 0}, Shape{9, 1}, Shape{1, 17}, Shape{7, 13}}) expect_dropout(shape, p);
     expect_dropout({3, 5001}, p, 12);
   }
 }

@@ -87,8 +87,11 @@ TEST_CASE("embedding: a table that is used twice, and by another op too, sums it
 TEST_CASE("embedding refuses ids outside the table") {
   Table<float> table{Tensor<float, 2>(4, 3)};
   name_parameters(table);
-  expect_invalid([&] { (void)embedding(Ids::of({3}, {0, 4, 1}), table.weight); },
-                 {"embedding: id 4 at position 1", "weight (weight) is [4, 3] float", "0 to 3"});
+  expect_invalid(
+      [&] {
+        (void)embedding(Ids::of({3}, {0, 4, 1}), table.weight);
+      },
+      {"embedding: id 4 at position 1", "weight (weight) is [4, 3] float", "0 to 3"});
   expect_invalid([&] { (void)embedding(Ids::of({2}, {0, -1}), table.weight); }, {"embedding: id -1 at position 1"});
   Tape tape;
   auto grads = zeros_like(table);

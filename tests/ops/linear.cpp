@@ -62,7 +62,8 @@ void expect_linear(const auto& in, Activation activation, std::int64_t most = 0)
 TEST_CASE("linear, with and without bias and relu") {
   for (auto activation : {Activation::none, Activation::relu})
     for (bool bias : {true, false}) {
-      for (auto [rows, in, out] : {std::array{0, 3, 2}, {4, 0, 3}, {4, 3, 0}, {1, 1, 1}, {5, 1, 3}, {3, 7, 1}, {7, 9, 5}})
+      for (auto [rows, in, out] :
+           {std::array{0, 3, 2}, {4, 0, 3}, {4, 3, 0}, {1, 1, 1}, {5, 1, 3}, {3, 7, 1}, {7, 9, 5}})
         if (in > 0 || activation == Activation::none || bias)  // relu of nothing at all sits on its kink
           expect_linear(inputs(rows, in, out, bias), activation);
       expect_linear(inputs(17, 33, 9, bias), activation, 20);

@@ -100,7 +100,8 @@ TEST_CASE("matmul refuses inner extents that differ") {
   expect_invalid([&] { (void)matmul(m.a, m.b); },
                  {"matmul: ", "a (a) is [3, 4] float", "b (b) is [5, 6] float", "4 and 5"});
   expect_invalid([&] { (void)matmul(m.a, m.b, Transpose::yes); }, {"matmul: ", "(transposed)", "3 and 5"});
-  expect_invalid([&] { (void)matmul(m.a, m.b, Transpose::no, Transpose::yes); }, {"matmul: ", "(transposed)", "4 and 6"});
+  expect_invalid([&] { (void)matmul(m.a, m.b, Transpose::no, Transpose::yes); },
+                 {"matmul: ", "(transposed)", "4 and 6"});
   Tape tape;
   auto grads = zeros_like(m);
   const auto r = tape.watch(m, grads);

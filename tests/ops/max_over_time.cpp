@@ -21,7 +21,9 @@ void expect_max(const std::vector<std::int64_t>& lengths, std::int64_t columns, 
   const auto offsets = offsets_of(lengths);
   expect_op(
       Inputs<double>{drawn(Shape{sum_of(lengths), columns}, 1)}, {.most = most},
-      [&](const auto& in) { return max_over_time(Packed{in.x, offsets}); },
+      [&](const auto& in) {
+        return max_over_time(Packed{in.x, offsets});
+      },
       [&](const Inputs<double>& in) {
         std::vector<double> y;
         for (std::size_t b = 0; b < lengths.size(); ++b)
@@ -49,7 +51,8 @@ TEST_CASE("max_over_time") {
 
 TEST_CASE_TEMPLATE("max_over_time: of equal maxima the first takes the gradient; NaN is a maximum", T, float, double) {
   constexpr T nan = std::numeric_limits<T>::quiet_NaN(), infinity = std::numeric_limits<T>::infinity();
-  const auto x = Tensor<T, 2>::of({4, 3}, {1, 0, -infinity, 3, infinity, -infinity, 3, nan, -infinity, 2, 5, -infinity});
+  const auto x =
+      Tensor<T, 2>::of({4, 3}, {1, 0, -infinity, 3, infinity, -infinity, 3, nan, -infinity, 2, 5, -infinity});
   const auto [y, saved] = max_over_time_forward(Packed<T>{x, offsets_of({4})});
   CHECK(y(0, 0) == 3);
   CHECK(std::isnan(y(0, 1)));
@@ -78,7 +81,8 @@ TEST_CASE("max_over_time refuses a text without rows and offsets that do not cut
   };
   auto message = [&](const Offsets& offsets) { return message_of<InvalidArgument>(call(offsets)); };
   expect_message(message(offsets_of({2, 0, 3})), {"max_over_time: text 1 of 3 has no rows", "max_over_time.cpp:"});
-  expect_message(message(offsets_of({2, 2})), {"max_over_time: offsets [3]", "number of rows, 5", "max_over_time.cpp:"});
+  expect_message(message(offsets_of({2, 2})),
+                 {"max_over_time: offsets [3]", "number of rows, 5", "max_over_time.cpp:"});
   expect_message(message(Offsets::of({3}, {1, 2, 5})), {"max_over_time: offsets [3] must begin with 0"});
   expect_message(message(Offsets::of({4}, {0, 4, 3, 5})), {"max_over_time: offsets fall at text 1"});
   expect_message(message(Offsets{}), {"max_over_time: offsets [0] must begin with 0"});

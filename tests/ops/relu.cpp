@@ -63,6 +63,7 @@ TEST_CASE_TEMPLATE("relu keeps NaN, and its slope at 0 is 0", T, float, double) 
 
 TEST_CASE("relu_backward refuses a gradient of another shape") {
   const auto [y, saved] = relu_forward(Tensor<float, 2>(2, 3));
-  const auto message = message_of<InvalidArgument>([&, s = &saved] { (void)relu_backward(Tensor<float, 2>(3, 2), *s); });
+  const auto message =
+      message_of<InvalidArgument>([&, s = &saved] { (void)relu_backward(Tensor<float, 2>(3, 2), *s); });
   expect_message(message, {"relu_backward: ", "dy is [3, 2] float", "y is [2, 3] float"});
 }

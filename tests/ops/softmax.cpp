@@ -74,6 +74,7 @@ TEST_CASE_TEMPLATE("softmax does not overflow", T, float, double) {
 
 TEST_CASE("softmax_backward refuses a gradient of another shape") {
   const auto [y, saved] = softmax_forward(Tensor<float, 2>(2, 3));
-  const auto message = message_of<InvalidArgument>([s = &saved] { (void)softmax_backward(Tensor<float, 2>(3, 2), *s); });
+  const auto message =
+      message_of<InvalidArgument>([s = &saved] { (void)softmax_backward(Tensor<float, 2>(3, 2), *s); });
   expect_message(message, {"softmax_backward: ", "dy is [3, 2] float", "y is [2, 3] float"});
 }

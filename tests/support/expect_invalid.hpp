@@ -19,9 +19,7 @@ template <class E>
 std::string message_of(auto&& f) {
   try {
     f();
-  } catch (const E& e) {
-    return e.what();
-  }
+  } catch (const E& e) { return e.what(); }
   return "";
 }
 

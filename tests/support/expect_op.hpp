@@ -30,9 +30,7 @@ struct OpCaseListener : doctest::IReporter {
   explicit OpCaseListener(const doctest::ContextOptions&) {}
   void report_query(const doctest::QueryData&) override {}
   void test_run_start() override {}
-  void test_run_end(const doctest::TestRunStats&) override {
-    std::printf("op × type × shape cases: %d\n", op_cases);
-  }
+  void test_run_end(const doctest::TestRunStats&) override { std::printf("op × type × shape cases: %d\n", op_cases); }
   void test_case_start(const doctest::TestCaseData&) override {}
   void test_case_reenter(const doctest::TestCaseData&) override {}
   void test_case_end(const doctest::CurrentTestCaseStats&) override {}
@@ -46,10 +44,10 @@ struct OpCaseListener : doctest::IReporter {
 inline const int op_case_listener = doctest::registerReporter<OpCaseListener>("op_cases", 1, false);
 
 struct OpCase {
-  std::int64_t terms = 1;           // in the longest sum of the forward pass
-  std::int64_t backward_terms = 1;  // in the longest sum of the backward pass
-  std::int64_t most = 0;            // elements of each input that are moved for the central difference; 0: all
-  double step = 1e-6;               // of the central difference
+  std::int64_t terms = 1;             // in the longest sum of the forward pass
+  std::int64_t backward_terms = 1;    // in the longest sum of the backward pass
+  std::int64_t most = 0;              // elements of each input that are moved for the central difference; 0: all
+  double step = 1e-6;                 // of the central difference
   std::optional<Random> random = {};  // given to the tape; the plain op's value then differs
 };
 
@@ -159,7 +157,8 @@ void expect_op(const Inputs<double>& inputs, const OpCase& c, auto&& op, auto&& 
   options.random_changes_value = c.random.has_value();
   if (c.random) options.random = *c.random;
   options.all_may_vanish = expected.empty();  // no rows: the gradient of a weight is zero
-  const auto report = gradcheck(inputs, [&](const auto& m) { return weighted_sum(rows_of(op(m)), weights); }, options);
+  const auto report = gradcheck(
+      inputs, [&](const auto& m) { return weighted_sum(rows_of(op(m)), weights); }, options);
   CHECK_MESSAGE(report.ok(), report.text());
   for (const auto& p : report.parameters) CHECK(p.tried > 0);
 }

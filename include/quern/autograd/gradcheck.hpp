@@ -49,7 +49,10 @@ struct GradcheckReport {
   }
   double largest_error() const {
     double e = 0;
-    for (const auto& p : parameters) e = p.error > e ? p.error : e;
+    for (const auto& p : parameters) {
+      if (std::isnan(p.error)) return p.error;
+      e = std::max(e, p.error);
+    }
     return e;
   }
   /// A line for each parameter that is wrong.

@@ -183,7 +183,7 @@ class Tape {
     if (!gradient.storage() && w.size() == 0) gradient = Tensor<T, Rank>(w.shape(), w.device());
     require(gradient.shape() == w.shape(), "watch: the gradient of ", path, " is ", gradient.shape(),
             ", the parameter ", w.shape(), "; make it with zeros_like(model)");
-    slots_.push_back({gradient.storage(), true, false, path.text()});
+    slots_.push_back({gradient.storage(), true, w.size() == 0, path.text()});  // of no elements: nothing to miss
     return int(slots_.size()) - 1;
   }
 

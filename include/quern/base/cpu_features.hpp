@@ -12,7 +12,7 @@
 
 namespace quern::inline QUERN_ABI {
 
-/// Ordered: each set includes those before it. `portable` is plain C++ and Eigen.
+/// Ordered: each set includes those before it. `portable` is what every target has: vectors of 16 bytes.
 enum class InstructionSet { portable, avx2, avx512 };
 
 inline const char* name_of(InstructionSet set) {

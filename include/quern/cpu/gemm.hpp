@@ -1,8 +1,8 @@
-/// The matrix product on the CPU. fp32 uses Quern's own kernels for AVX-512 and AVX2, chosen at run time under plain
-/// -O2; double, and machines without AVX2, use Eigen.
+/// The matrix product on the CPU. fp32 uses Quern's own kernels for AVX-512, AVX2 and portable 16-byte vectors, chosen
+/// at run time under plain -O2; double uses Eigen.
 ///
-///   Matrix<const float> x{data, inputs, 1}, w{weight, 1, inputs};              // rows of x; w transposed by its
-///   strides gemm(batch, outputs, inputs, x, w, y, outputs, bias, Activation::relu);    // y = relu(x w^T + bias)
+///   Matrix<const float> x{data, inputs, 1}, w{weight, 1, inputs};    // rows of x; w transposed by its strides
+///   gemm(batch, outputs, inputs, x, w, y, outputs, bias, Activation::relu);    // y = relu(x w^T + bias)
 ///
 /// The bits of a result depend on the instruction set alone: not on the number of threads, and a row's not on the other
 /// rows of its batch. Sums over K run in order, in blocks whose borders depend on K alone.
@@ -86,8 +86,6 @@ struct Product {
   bool accumulate;
 };
 
-#ifdef QUERN_X86
-
 /// The sizes of the blocks, measured: a panel of B, 32 columns x 384, is read from the second-level cache for each
 /// chunk of A, 96 x 384, which stays there too; what is packed of B at a time, 2 M floats, fits the third level.
 constexpr std::int64_t block_depth = 384, chunk_rows = 96, packed_depth = 8 * block_depth, packed_floats = 1 << 21;
@@ -99,18 +97,13 @@ struct BlockedProduct {
   TileShape tile;
   Parts depths;
 
-  explicit BlockedProduct(InstructionSet set, const Product<float>& p)
-      : set(set),
-        p(p),
-        tile(set == InstructionSet::avx512 ? tile_shape<FloatX16> : tile_shape<FloatX8>),
-        depths(p.K, block_depth, 8) {}
+  explicit BlockedProduct(InstructionSet set, const Product<float>& p) : set(set), p(p), depths(p.K, block_depth, 8) {
+    simd(set, [&]<class V>(V) { tile = tile_shape<V>; });
+  }
 
   template <class Body>
   void on_vectors(Body&& body) const {
-    if (set == InstructionSet::avx512)
-      run_avx512(body);
-    else
-      run_avx2(body);
+    simd(set, body);
   }
 
   /// Few rows do not repay packing B; nor does a B that fits the first-level cache. Packing A repays when many panels
@@ -210,8 +203,6 @@ struct BlockedProduct {
   }
 };
 
-#endif
-
 /// The product through Eigen. Eigen's choice of method must not depend on M, or a row's result would: it always gets a
 /// multiple of 4 rows, at most 256 of K at a time, and nothing so small or narrow that it would leave its general path.
 template <class T>
@@ -273,12 +264,12 @@ void gemm_with(InstructionSet set, const Product<T>& p) {
           p.B.col_stride);
   require(p.ldc >= p.N || p.M <= 1, "gemm: rows of C overlap: ldc is ", p.ldc, ", N is ", p.N);
   if (p.M == 0 || p.N == 0) return;
-#ifdef QUERN_X86
-  if constexpr (std::is_same_v<T, float>)
-    if (set != InstructionSet::portable) return BlockedProduct(set, p).run();
-#endif
-  static_cast<void>(set);
-  gemm_eigen(p);
+  if constexpr (std::is_same_v<T, float>) {
+    BlockedProduct(set, p).run();
+  } else {
+    static_cast<void>(set);
+    gemm_eigen(p);
+  }
 }
 
 }  // namespace detail

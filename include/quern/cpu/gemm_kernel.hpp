@@ -1,13 +1,12 @@
 /// The inner part of the fp32 matrix product: packing, and the product of a block that fits the caches.
 ///
 ///   pack_panels<V>(depth, columns, step, b, b_row, b_column, packed);      // once, shared by all rows
-///   multiply_block<V>(block);                                     // C[rows, columns] (+)= A[rows, depth] B[depth,
-///   columns]
+///   multiply_block<V>(block);               // C[rows, columns] (+)= A[rows, depth] B[depth, columns]
 ///
-/// A tile of C, 12 rows x 2 vectors with AVX-512 (24 sums in 32 registers), 6 x 2 with AVX2, stays in registers while k
-/// runs over the depth of the block: each step loads two vectors of B and broadcasts one element of each row of A.
-/// Every element of C is the same chain of fma, whatever tile it falls into: a row's result does not depend on its
-/// batch.
+/// A tile of C, 12 rows x 2 vectors with AVX-512 (24 sums in 32 registers), 6 x 2 with AVX2, 4 x 2 without either,
+/// stays in registers while k runs over the depth of the block: each step loads two vectors of B and broadcasts one
+/// element of each row of A. Every element of C is the same chain of fma, whatever tile it falls into: a row's result
+/// does not depend on its batch.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -22,7 +21,10 @@ struct TileShape {
   int rows, width;  // rows of a tile; floats in a vector. A tile is two vectors wide, at the right edge perhaps one.
 };
 template <class V>
-constexpr TileShape tile_shape = {V::width == 16 ? 12 : 6, V::width};
+constexpr TileShape tile_shape = {V::width == 16  ? 12
+                                  : V::width == 8 ? 6
+                                                  : 4,
+                                  V::width};  // rows fit one vector
 
 /// One block of C and what is multiplied into it.
 struct Block {

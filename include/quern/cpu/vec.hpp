@@ -18,6 +18,7 @@
 /// chunk of parallel_for, not around it; keep sums in a fixed number of accumulators; no arithmetic on plain floats
 /// that must agree between sets, for a compiler may fuse it.
 #pragma once
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -37,7 +38,7 @@
 
 namespace quern::inline QUERN_ABI::cpu {
 
-/// One number: the portable form of the vector types below, their documentation, and the only form for double.
+/// One number: the form for double, and the documentation of the vector types below.
 /// `count` is how many leading elements are read (the others are 0) or written; nothing beyond them is touched.
 template <class T>
 struct Scalar {
@@ -72,7 +73,55 @@ struct Scalar {
   T sum() const { return v; }
   T largest() const { return v; }
 };
-using FloatX1 = Scalar<float>;
+
+/// 4 floats in the compiler's own vector type: the portable form, for the 16-byte registers that every target has.
+struct FloatX4 {
+  static constexpr int width = 4;
+  typedef float Floats __attribute__((vector_size(16)));
+  typedef std::int32_t Ints __attribute__((vector_size(16)));
+  Floats v;
+  FloatX4() = default;
+  FloatX4(Floats x) : v(x) {}
+  explicit FloatX4(float x) : v{x, x, x, x} {}
+  static FloatX4 load(const float* p) {
+    FloatX4 x;
+    std::memcpy(&x.v, p, sizeof x.v);
+    return x;
+  }
+  static FloatX4 load(const float* p, int count) {
+    FloatX4 x(0.f);
+    std::memcpy(&x.v, p, std::size_t(count < width ? count : width) * sizeof(float));
+    return x;
+  }
+  void store(float* p) const { std::memcpy(p, &v, sizeof v); }
+  void store(float* p, int count) const {
+    std::memcpy(p, &v, std::size_t(count < width ? count : width) * sizeof(float));
+  }
+  friend FloatX4 operator+(const FloatX4& a, const FloatX4& b) { return a.v + b.v; }
+  friend FloatX4 operator-(const FloatX4& a, const FloatX4& b) { return a.v - b.v; }
+  friend FloatX4 operator*(const FloatX4& a, const FloatX4& b) { return a.v * b.v; }
+  friend FloatX4 operator/(const FloatX4& a, const FloatX4& b) { return a.v / b.v; }
+  FloatX4 fma(const FloatX4& b, const FloatX4& c) const { return v * b.v + c.v; }
+  FloatX4 max(const FloatX4& b) const { return where_greater(*this, b, *this, b); }
+  FloatX4 min(const FloatX4& b) const { return where_greater(b, *this, *this, b); }
+  FloatX4 sqrt() const { return Floats{std::sqrt(v[0]), std::sqrt(v[1]), std::sqrt(v[2]), std::sqrt(v[3])}; }
+  FloatX4 round() const {
+    return Floats{std::nearbyint(v[0]), std::nearbyint(v[1]), std::nearbyint(v[2]), std::nearbyint(v[3])};
+  }
+  FloatX4 power_of_two() const {
+    typedef std::uint32_t Bits __attribute__((vector_size(16)));
+    const auto whole = reinterpret_cast<Bits>(__builtin_convertvector(v, Ints));
+    return reinterpret_cast<Floats>((whole + 127u) << 23);
+  }
+  static FloatX4 where_greater(const FloatX4& a, const FloatX4& b, const FloatX4& yes, const FloatX4& no) {
+    const Ints mask = a.v > b.v;
+    return reinterpret_cast<Floats>((mask & reinterpret_cast<Ints>(yes.v)) | (~mask & reinterpret_cast<Ints>(no.v)));
+  }
+  FloatX4 interleave_lower(const FloatX4& b) const { return __builtin_shufflevector(v, b.v, 0, 4, 1, 5); }
+  FloatX4 interleave_upper(const FloatX4& b) const { return __builtin_shufflevector(v, b.v, 2, 6, 3, 7); }
+  float sum() const { return (v[0] + v[2]) + (v[1] + v[3]); }
+  float largest() const { return std::max(std::max(v[0], v[2]), std::max(v[1], v[3])); }
+};
 
 #ifdef QUERN_X86
 
@@ -189,6 +238,13 @@ __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"), flatten)) 
 }  // namespace detail
 #endif
 
+namespace detail {
+template <class Body>
+__attribute__((flatten)) void run_portable(Body& body) {
+  body(FloatX4{});
+}
+}  // namespace detail
+
 /// Runs `body(V{})` with the vector type of an instruction set; without one, that of this machine (or of QUERN_CPU).
 template <class Body>
 void simd(InstructionSet set, Body&& body) {
@@ -197,7 +253,7 @@ void simd(InstructionSet set, Body&& body) {
   if (set == InstructionSet::avx2) return detail::run_avx2(body);
 #endif
   static_cast<void>(set);
-  body(FloatX1{});
+  detail::run_portable(body);
 }
 template <class Body>
 void simd(Body&& body) {

@@ -180,33 +180,41 @@ class SafetensorsFile {
     }
   }
 
+  /// The list under `key` of a tensor's entry: whole numbers that are not negative.
+  std::vector<std::int64_t> read_list(const std::string& name, const nlohmann::json& entry, const char* key) const {
+    check(entry.contains(key) && entry[key].is_array(), path_, ": tensor ", name, ": expected a list '", key, "'");
+    std::vector<std::int64_t> numbers;
+    for (const auto& n : entry[key]) {
+      const auto value = n.is_number_unsigned() ? n.get<std::uint64_t>() : UINT64_MAX;
+      if (value > std::uint64_t(INT64_MAX))
+        throw_error(text_of(path_, ": tensor ", name, ": ", key, " holds ", n.dump().substr(0, 40),
+                            ", expected whole numbers from 0 to 2^63-1"));
+      numbers.push_back(std::int64_t(value));
+    }
+    return numbers;
+  }
+
   SafetensorsEntry read_entry(const std::string& name, const nlohmann::json& entry) const {
     const auto need = [&](bool ok, const auto&... what) { check(ok, path_, ": tensor ", name, ": ", what...); };
-    const auto list = [&](const char* key) -> const nlohmann::json& {
-      need(entry.contains(key) && entry[key].is_array(), "expected a list '", key, "'");
-      for (const auto& n : entry[key])
-        need(n.is_number_unsigned() && n.template get<std::uint64_t>() <= std::uint64_t(INT64_MAX), key, " holds ",
-             n.dump(), ", expected whole numbers from 0 to 2^63-1");
-      return entry[key];
-    };
     need(entry.is_object(), "is ", entry.type_name(), " in the header, expected an object");
     need(entry.size() == 3 && entry.contains("dtype") && entry["dtype"].is_string(),
-         "expected dtype, shape and data_offsets, got ", entry.dump().substr(0, 80));
+         "expected dtype, shape and data_offsets");
     SafetensorsEntry e;
     e.dtype = entry["dtype"].get<std::string>();
-    e.shape = list("shape").get<std::vector<std::int64_t>>();
-    need(list("data_offsets").size() == 2, "expected two data_offsets, got ", entry["data_offsets"].dump());
-    e.begin = entry["data_offsets"][0].get<std::size_t>(), e.end = entry["data_offsets"][1].get<std::size_t>();
+    e.shape = read_list(name, entry, "shape");
+    const auto offsets = read_list(name, entry, "data_offsets");
+    need(offsets.size() == 2, "expected two data_offsets, got ", offsets.size());
+    e.begin = std::size_t(offsets[0]), e.end = std::size_t(offsets[1]);
     const std::uint64_t width = e.dtype == "F32" || e.dtype == "I32" ? 4 : e.dtype == "F64" || e.dtype == "I64" ? 8 : 0;
     need(width > 0, "its dtype is '", e.dtype, "'; expected F32, F64, I32 or I64");
     std::uint64_t wanted = width;
-    for (auto extent : e.shape)
-      need(!__builtin_mul_overflow(wanted, std::uint64_t(extent), &wanted), "its shape ", shape_text(e),
-           " has more bytes than a file can hold");
+    for (const auto extent : e.shape)
+      if (__builtin_mul_overflow(wanted, std::uint64_t(extent), &wanted))
+        need(false, "its shape ", shape_text(e), " has more bytes than a file can hold");
     need(e.begin <= e.end && e.end <= bytes_.size() - data_, "its bytes are said to be ", e.begin, " to ", e.end,
          ", but the file holds ", bytes_.size() - data_, " after its header; is it truncated?");
-    need(e.end - e.begin == wanted, e.dtype, " ", shape_text(e), " needs ", wanted, " bytes, its data_offsets give ",
-         e.end - e.begin);
+    if (e.end - e.begin != wanted)
+      need(false, e.dtype, " ", shape_text(e), " needs ", wanted, " bytes, its data_offsets give ", e.end - e.begin);
     return e;
   }
 

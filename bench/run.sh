@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# The speed of Quern on this machine, beside its peers where there are any.
+#
+#   bench/run.sh                     the text CNN's training step beside PyTorch → build/bench/text_cnn.{json,svg}
+#   bench/run.sh --rounds 20         more samples; see bench/peers/text_cnn_torch.py --help
+#   bench/run.sh --ops [FILTER]      every op, after its results were checked → build/bench/{ops,loss,optim}.json
+#
+# QUERN_PEERS_PYTHON names a Python that has torch and numpy. Without it and without a torch of the system's Python, one
+# is installed from PyPI into build/peers. Where results differ, no time is printed and the exit code is 1.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+out=$root/build/bench
+bin=$root/build/release/bin
+mkdir -p "$out"
+
+build() {
+  [ -e "$root/build/release/build.ninja" ] || cmake -S "$root" --preset release >/dev/null
+  cmake --build "$root/build/release" --target "$@" | tail -n 1
+}
+
+if [ "${1:-}" = --ops ]; then
+  build bench_ops bench_loss bench_optim
+  failed=0
+  for part in ops loss optim; do
+    "$bin/bench_$part" --benchmark_filter="${2:-.}" --benchmark_out="$out/$part.json" --benchmark_out_format=json
+    if grep -q '"error_occurred": true' "$out/$part.json"; then failed=1; fi
+  done
+  exit $failed
+fi
+
+build bench_models
+python=${QUERN_PEERS_PYTHON:-}
+if [ -z "$python" ]; then
+  python=$(command -v python3 || true)
+  [ -n "$python" ] || { echo "bench/run.sh needs python3 (Debian and Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
+  if ! "$python" -c 'import torch, numpy' 2>/dev/null; then
+    peers=$root/build/peers
+    if ! "$peers/bin/python" -c 'import torch, numpy' 2>/dev/null; then
+      "$python" -m venv "$peers"
+      "$peers/bin/pip" install --quiet torch numpy
+    fi
+    python=$peers/bin/python
+  fi
+fi
+exec "$python" "$root/bench/peers/text_cnn_torch.py" --quern "$bin/bench_models" --out "$out" "$@"

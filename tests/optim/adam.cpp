@@ -1,0 +1,158 @@
+#include <quern/optim/adam.hpp>
+
+#include "goldens/losses_and_optimizers.hpp"
+#include "optim/reference.hpp"
+#include "support/expect_invalid.hpp"
+
+namespace {
+
+template <class T>
+void expect_reference(const AdamOptions& o) {
+  auto model = make_model<T>();
+  auto grads = zeros_like(model);
+  Adam adam(model, o);
+  Reference reference(model, {o.decoupled ? Settings::Kind::adamw : Settings::Kind::adam, o.rate, o.beta1, o.beta2,
+                              o.epsilon, o.weight_decay});
+  for (std::uint32_t t = 0; t < 50; ++t) {
+    fill_gradients(grads, t);
+    reference.step(grads);
+    adam.step(model, grads);
+    expect_zero(grads);
+  }
+  CHECK(adam.steps == 50);
+  CHECK(reference.distance(make_model<T>()) > 0.05);  // it moved
+  CHECK(reference.distance(model) < (std::is_same_v<T, double> ? 1e-14 : 1e-5));
+}
+
+template <class T>
+struct One {
+  Tensor<T, 1> w;
+  static void visit(auto&& f, auto&... m) { f("w", m.w...); }
+};
+
+std::vector<double> after_20_steps(const AdamOptions& o) {
+  One<double> model{Tensor<double, 1>::of({5}, {1, -0.5, 0.25, 2, -1.5})};
+  auto grads = zeros_like(model);
+  Adam adam(model, o);
+  for (int t = 0; t < 20; ++t) {
+    auto g = Tensor<double, 1>::empty({5});
+    for (int i = 0; i < 5; ++i) g(i) = model.w(i) / 4 + std::sin(double(t + i));
+    accumulate(grads.w, g);
+    adam.step(model, grads);
+  }
+  return {model.w.span().begin(), model.w.span().end()};
+}
+
+void expect_golden(const std::vector<double>& w, const std::vector<double>& golden) {
+  REQUIRE(golden.size() == 5);
+  for (std::size_t i = 0; i < 5; ++i) CHECK(w[i] == doctest::Approx(golden[i]).epsilon(1e-12));
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("Adam and AdamW follow their formulas over 50 steps", T, double, float) {
+  expect_reference<T>({.rate = 0.01});
+  expect_reference<T>({.rate = 0.01, .beta1 = 0.8, .beta2 = 0.9, .epsilon = 1e-3, .weight_decay = 0.05});
+  expect_reference<T>({.rate = 0.01, .weight_decay = 0.05, .decoupled = true});
+}
+
+TEST_CASE("Adam and AdamW are PyTorch's") {
+  expect_golden(after_20_steps({.rate = 0.01}), goldens::adam);
+  expect_golden(after_20_steps({.rate = 0.01, .beta1 = 0.8, .beta2 = 0.9, .epsilon = 1e-3, .weight_decay = 0.05}),
+                goldens::adam_decay);
+  expect_golden(after_20_steps({.rate = 0.01, .weight_decay = 0.05, .decoupled = true}), goldens::adamw);
+}
+
+TEST_CASE_TEMPLATE("a row-sparse gradient steps like a dense one, bit for bit, with any number of threads", T, float,
+                   double) {
+  for (const AdamOptions& o : {AdamOptions{.rate = 0.01}, AdamOptions{.rate = 0.01, .weight_decay = 0.05},
+                               AdamOptions{.rate = 0.01, .weight_decay = 0.05, .decoupled = true}}) {
+    auto first = make_model<T>();
+    for (int threads : {1, 2, 5}) {
+      set_threads(threads);
+      auto sparse = make_model<T>(), dense = make_model<T>();
+      auto sparse_grads = zeros_like(sparse), dense_grads = zeros_like(dense);
+      Adam a(sparse, o), b(dense, o);
+      for (std::uint32_t t = 0; t < 20; ++t) {
+        fill_gradients(sparse_grads, t), fill_gradients(dense_grads, t, true);
+        CHECK(is_row_sparse(sparse_grads.table));
+        CHECK_FALSE(is_row_sparse(dense_grads.table));
+        a.step(sparse, sparse_grads), b.step(dense, dense_grads);
+      }
+      expect_same_models(sparse, dense);
+      expect_same_models(a.first, b.first);
+      expect_same_models(a.second, b.second);
+      if (threads == 1) first = sparse;
+      expect_same_models(sparse, first);
+    }
+  }
+}
+
+TEST_CASE("a large parameter is stepped the same with any number of threads") {
+  const One<float> start = cast<float>(One<double>{drawn(Shape{50'001}, 1)});
+  One<float> first;
+  for (int threads : {1, 2, 5}) {
+    set_threads(threads);
+    auto model = start;
+    auto grads = zeros_like(model);
+    Adam adam(model, {.rate = 0.01});
+    for (int t = 0; t < 3; ++t) {
+      accumulate(grads.w, start.w);
+      adam.step(model, grads);
+    }
+    if (threads == 1) first = model;
+    CHECK(same_bits(model.w, first.w));
+    CHECK_FALSE(same_bits(model.w, start.w));
+  }
+}
+
+TEST_CASE("a rule freezes parameters and scales the rate and the decay of others") {
+  auto rule = [](const std::string& path) {
+    return ParameterOptions{
+        .train = path != "table", .rate = path == "bias" ? 0.5 : 1.0, .decay = path == "bias" ? 0.0 : 1.0};
+  };
+  auto model = make_model<double>(), whole = model, halved = model;
+  auto grads = zeros_like(model, rule), whole_grads = zeros_like(whole), halved_grads = zeros_like(halved);
+  Adam adam(model, {.rate = 0.01, .weight_decay = 0.1}, rule);
+  CHECK(adam.first.table.size() == 0);
+  Adam of_whole(whole, {.rate = 0.01, .weight_decay = 0.1}), of_halved(halved, {.rate = 0.005});
+  auto give = [](Model<double>& g) {
+    accumulate(g.weight, drawn(Shape{5, 11}, 8));
+    accumulate(g.bias, drawn(Shape{5}, 9));
+  };
+  for (int t = 0; t < 5; ++t) {
+    give(grads), give(whole_grads), give(halved_grads);
+    adam.step(model, grads, rule), of_whole.step(whole, whole_grads), of_halved.step(halved, halved_grads);
+  }
+  CHECK(same_bits(model.table, make_model<double>().table));
+  CHECK(same_bits(model.weight, whole.weight));
+  CHECK(same_bits(model.bias, halved.bias));
+  CHECK_FALSE(same_bits(model.bias, whole.bias));
+}
+
+TEST_CASE("Adam refuses settings out of range and gradients of another model") {
+  const auto model = make_model<float>();
+  auto message = [&](const AdamOptions& o) { return message_of<InvalidArgument>([&] { Adam adam(model, o); }); };
+  expect_message(message({.rate = -1}), {"adam: rate -1"});
+  expect_message(message({.beta1 = 1}), {"adam: ", "beta1 1", "[0, 1)"});
+  expect_message(message({.beta2 = -0.5}), {"adam: ", "beta2 -0.5"});
+  expect_message(message({.epsilon = -1}), {"adam: ", "epsilon -1"});
+  expect_message(message({.weight_decay = -1}), {"adam: ", "weight_decay -1"});
+  auto other = model;
+  auto grads = zeros_like(model);
+  grads.weight = Tensor<float, 2>(11, 5);
+  Adam adam(model);
+  expect_message(message_of<InvalidArgument>([&] { adam.step(other, grads); }),
+                 {"adam: weight is [5, 11]", "gradient [11, 5]", "zeros_like"});
+}
+
+TEST_CASE("Adam's state is walked like a model: steps, then both moments") {
+  const auto model = make_model<float>();
+  Adam adam(model);
+  std::vector<std::string> names;
+  walk([&](const Path& path, const auto&) { names.push_back(path.text()); }, adam);
+  REQUIRE(names.size() == 11);
+  CHECK(names.front() == "steps");
+  CHECK(names[1] == "first.table");
+  CHECK(names[6] == "second.table");
+}

@@ -1,0 +1,73 @@
+#include <quern/optim/clip.hpp>
+
+#include <limits>
+
+#include "optim/reference.hpp"
+#include "support/expect_invalid.hpp"
+
+namespace {
+
+template <class T>
+double naive_norm(const Model<T>& grads) {
+  long double sum = 0;
+  walk_tensors(
+      [&](const Path&, const auto& g) {
+        for (auto v : g.span()) sum += (long double)(v)*v;
+      },
+      grads);
+  return double(std::sqrt(sum));
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("the norm is that of all gradients, sparse or dense", T, float, double) {
+  for (bool dense : {false, true}) {
+    auto grads = zeros_like(make_model<T>());
+    CHECK(global_norm(grads) == 0);
+    fill_gradients(grads, 3, dense);
+    CHECK(global_norm(grads) == doctest::Approx(naive_norm(grads)).epsilon(std::is_same_v<T, double> ? 1e-14 : 1e-6));
+  }
+}
+
+TEST_CASE("the norm of many elements keeps its digits") {
+  Model<float> grads;
+  grads.table = Tensor<float, 2>(100, 1001);
+  grads.table.fill(0.1f);
+  CHECK(global_norm(grads) == doctest::Approx(naive_norm(grads)).epsilon(1e-5));
+}
+
+TEST_CASE_TEMPLATE("clipping scales all gradients alike, and only down", T, float, double) {
+  auto grads = zeros_like(make_model<T>());
+  fill_gradients(grads, 3);
+  const auto before = grads;
+  const double norm = global_norm(grads);
+  CHECK(clip_global_norm(grads, norm * 1.001) == norm);
+  expect_same_models(grads, before);
+  CHECK(clip_global_norm(grads, norm / 4) == norm);
+  CHECK(global_norm(grads) == doctest::Approx(norm / 4).epsilon(1e-6));
+  walk_tensors(
+      [](const Path& path, const auto& g, const auto& b) {
+        for (std::int64_t i = 0; i < g.size(); ++i)
+          CHECK_MESSAGE(double(g.data()[i]) == doctest::Approx(double(b.data()[i]) / 4).epsilon(1e-6), path.text());
+      },
+      grads, before);
+  CHECK(is_row_sparse(grads.table));
+}
+
+TEST_CASE("a norm that is not finite is given back and nothing is scaled") {
+  for (float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    auto grads = zeros_like(make_model<float>());
+    fill_gradients(grads, 3);
+    grads.weight(1, 2) = bad;
+    const auto before = grads;
+    CHECK_FALSE(std::isfinite(clip_global_norm(grads, 1)));
+    expect_same_models(grads, before);
+  }
+}
+
+TEST_CASE("clip_global_norm refuses a norm that is not positive") {
+  auto grads = zeros_like(make_model<float>());
+  for (double norm : {0.0, -1.0, std::nan("")})
+    expect_message(message_of<InvalidArgument>([&] { clip_global_norm(grads, norm); }),
+                   {"clip_global_norm: expected a positive norm", text_of("got ", norm)});
+}

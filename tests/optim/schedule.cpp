@@ -1,0 +1,29 @@
+#include <quern/optim/schedule.hpp>
+
+#include <doctest/doctest.h>
+
+using namespace quern;
+
+TEST_CASE("a constant rate is constant") {
+  const ConstantRate rate{0.5};
+  CHECK(rate(0) == 0.5);
+  CHECK(rate(1'000'000'000'000) == 0.5);
+}
+
+TEST_CASE("linear warm-up rises to the peak, and falls in a line to zero") {
+  const LinearWarmup rate{.peak = 1, .warmup = 4, .total = 12};
+  const double expected[] = {0.25, 0.5, 0.75, 1, 1, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125, 0, 0};
+  for (int step = 0; step < 14; ++step) CHECK(rate(step) == doctest::Approx(expected[step]));
+}
+
+TEST_CASE("without a total the rate stays at its peak, without a warm-up it begins there") {
+  const LinearWarmup flat{.peak = 2, .warmup = 2};
+  CHECK(flat(0) == 1);
+  CHECK(flat(1) == 2);
+  CHECK(flat(1000) == 2);
+  const LinearWarmup falling{.peak = 2, .total = 4};
+  CHECK(falling(0) == 2);
+  CHECK(falling(2) == 1);
+  CHECK(falling(4) == 0);
+  CHECK(falling(5) == 0);
+}

@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# Bad input: one clear line with the file and, where there is one, the line; exit code 1; nothing half-written.
+. "$(dirname "$0")/common.bash"
+small_data >"$here/data.csv"
+run=$here/run
+"$quern" train "$here/data.csv" --out "$run" $tiny --epochs 1 >"$here/output" 2>&1 || fail "train"
+cp -r "$run" "$here/good"
+
+# refuse PATTERN FILE [options]: train refuses the data and leaves no folder.
+refuse() {
+  expect 1 "$1" "$quern" train "${@:2}" --out "$here/none" $tiny
+  [ -e "$here/none" ] && fail "a folder was left by: ${*:2}" && rm -rf "$here/none"
+}
+: >"$here/empty.csv"
+refuse "empty.csv: the file is empty" "$here/empty.csv"
+refuse "no_such.csv: .*No such file" "$here/no_such.csv"
+printf 'text,label\na,x\nb,x\n' >"$here/one_class.csv"
+refuse "one_class.csv: training needs at least two classes" "$here/one_class.csv"
+printf 'text,label\na,x\nb,x\nc,y\n' >"$here/single.csv"
+refuse "single.csv: class 'y' has a single example" "$here/single.csv"
+refuse "data.csv:1: no column 'stars' for the label; the columns are 'text', 'label'" "$here/data.csv" --label-column stars
+printf 'text,label\na,x\n"b,y\nc,y\n' >"$here/quote.csv"
+refuse "quote.csv:3: the quote opened on this line is never closed" "$here/quote.csv"
+printf 'text,label\na,x\nb\n' >"$here/truncated.csv"
+refuse "truncated.csv:3: expected 2 fields" "$here/truncated.csv"
+printf 'text,label\nna\xefve,x\nb,y\n' >"$here/latin.csv"
+refuse "latin.csv:2: byte 13 is not UTF-8" "$here/latin.csv" --encoding UTF-8
+refuse "encoding 'klingon' is not known" "$here/data.csv" --encoding klingon
+(
+  echo text,label
+  head -c 100000000 /dev/zero | tr '\0' a
+  echo ,x
+) >"$here/long.csv"
+refuse "long.csv:2: a field is longer than" "$here/long.csv"
+rm "$here/long.csv"
+if [ "$(id -u)" != 0 ]; then
+  cp "$here/data.csv" "$here/secret.csv" && chmod 000 "$here/secret.csv"
+  refuse "secret.csv: .*Permission denied" "$here/secret.csv"
+fi
+expect 1 "the folder cannot be made" "$quern" train "$here/data.csv" --out "$here/data.csv/run" $tiny
+expect 1 "vectors.txt: .*No such file" "$quern" train "$here/data.csv" --out "$here/v" $tiny --vectors "$here/vectors.txt"
+printf '{"seed": 1' >"$here/broken.json"
+expect 1 "broken.json: not valid JSON" "$quern" train --config "$here/broken.json" --out "$here/none"
+
+# A run folder that was damaged.
+damaged() { # damaged PATTERN COMMAND…: the command damages $run; then predict fails with the pattern
+  local pattern=$1
+  shift
+  rm -rf "$run" && cp -r "$here/good" "$run"
+  "$@"
+  expect 1 "$pattern" "$quern" predict "$run" "a good film"
+}
+cut_model() { head -c 2000 "$here/good/model.safetensors" >"$run/model.safetensors"; }
+absurd_header() { printf '\377\377\377\377\377\377\377\177{}' >"$run/model.safetensors"; }
+nan_weight() { # the last float of the file, out.weight or a bias
+  head -c -4 "$here/good/model.safetensors" >"$run/model.safetensors"
+  printf '\000\000\300\177' >>"$run/model.safetensors"
+}
+damaged "model.safetensors: tensor .*truncated" cut_model
+damaged "model.safetensors: its header is said to have 9223372036854775807 bytes" absurd_header
+damaged "model.safetensors: tensor out.bias: element 1 of 2 is nan; expected finite" nan_weight
+damaged "no model.safetensors" rm "$run/model.safetensors"
+damaged "vocabulary.txt:.* the file is truncated" truncate -s -1 "$run/vocabulary.txt"
+damaged "config.json: 'embedding' is missing" sed -i /embedding/d "$run/config.json"
+expect 1 "is no folder" "$quern" predict "$here/nowhere" "a good film"
+rm -rf "$run" && cp -r "$here/good" "$run"
+
+# Texts to classify.
+printf 'fine\nna\xefve\nfine\n' >"$here/bad_line"
+"$quern" predict "$run" <"$here/bad_line" >"$here/stdout" 2>"$here/stderr"
+[ $? = 1 ] || fail "predict: bytes that are not UTF-8 are accepted on stdin"
+grep -q "standard input:2: .*not UTF-8" "$here/stderr" || fail "predict: the line of the bad bytes is not named"
+[ "$(wc -l <"$here/stdout")" = 1 ] || fail "predict: the good lines before a bad one are not answered"
+head -c 100000000 /dev/zero | tr '\0' a | "$quern" predict "$run" >"$here/stdout" 2>"$here/stderr"
+[ "${PIPESTATUS[2]}" = 1 ] || fail "predict: a line of 100 MB is accepted"
+grep -q "standard input:1: a line of more than" "$here/stderr" || fail "predict: a line of 100 MB has no clear error"
+[ "$(printf 'text\xef' | "$quern" predict "$run" --encoding ISO-8859-1 | wc -l)" = 1 ] || fail "predict --encoding"
+
+# A full disk, for results and for the model; a reader that goes away.
+if [ -w /dev/full ]; then
+  "$quern" predict "$run" "a good film" >/dev/full 2>"$here/stderr"
+  [ $? = 1 ] || fail "predict: a full disk is not an error"
+  grep -q "standard output: writing failed: No space left" "$here/stderr" || fail "predict: a full disk has no clear error"
+fi
+(
+  ulimit -f 8 # blocks of 1024 bytes
+  trap '' XFSZ
+  "$quern" train "$here/data.csv" --out "$here/full" $tiny --embedding 200 >"$here/output" 2>&1
+)
+[ $? = 1 ] || fail "train: a file that cannot be written is not an error"
+grep -q "checkpoint.safetensors: not written .*: writing failed: File too large" "$here/output" ||
+  { fail "train: a file that cannot be written has no clear error" && cat "$here/output"; }
+[ -z "$(find "$here/full" -name '*.safetensors*' -o -name '*.tmp')" ] || fail "train: a half-written file was left"
+yes "a good film" | head -n 200000 | "$quern" predict "$run" 2>"$here/stderr" | head -n 1 >"$here/stdout"
+codes=("${PIPESTATUS[@]}")
+[ "${codes[2]}" = 0 ] || fail "predict: exit code ${codes[2]} when its reader goes away"
+[ -s "$here/stderr" ] && fail "predict: complains when its reader goes away"
+finish
