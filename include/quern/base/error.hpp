@@ -7,11 +7,13 @@
 /// (a std::invalid_argument) from `require`, for a mistake in the calling code: shapes, settings.
 #pragma once
 #include <concepts>
+#include <cstdint>
 #include <cstdio>
 #include <initializer_list>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include <quern/base/config.hpp>
 
@@ -56,18 +58,32 @@ inline void append_text(std::string& out, const Caller& at) {
 }
 
 namespace detail {
-/// One part of a message, not yet turned into text. The message is put together by one function for all calls, so a
-/// check costs its caller's translation unit little to compile.
+/// One part of a message, not yet turned into text. The common types have constructors of their own and the message is
+/// put together by one function for all calls, so a check costs its translation unit little to compile.
 struct MessagePart {
-  const void* value;
-  void (*append)(std::string&, const void*);
+  union Value {
+    const void* object;
+    std::int64_t integer;
+    double real;
+  } value{};
+  void (*append)(std::string&, const Value&);
 
+  MessagePart(const char* s) : append(text) { value.object = s; }
+  template <std::integral T>
+  requires(sizeof(T) > 1) MessagePart(T v) : append(integer) { value.integer = std::int64_t(v); }
+  template <std::floating_point T>
+  MessagePart(T v) : append(real) {
+    value.real = v;
+  }
   template <class T>
-  MessagePart(const T& v)
-      : value(&v), append([](std::string& out, const void* p) { append_text(out, *static_cast<const T*>(p)); }) {}
-  template <std::size_t N>
-  MessagePart(const char (&s)[N])
-      : value(s), append([](std::string& out, const void* p) { out += static_cast<const char*>(p); }) {}
+  requires(!std::is_arithmetic_v<T> || sizeof(T) == 1) MessagePart(const T& v)
+      : append([](std::string& out, const Value& x) { append_text(out, *static_cast<const T*>(x.object)); }) {
+    value.object = &v;
+  }
+
+  static void text(std::string& out, const Value& v) { append_text(out, static_cast<const char*>(v.object)); }
+  static void integer(std::string& out, const Value& v) { append_text(out, v.integer); }
+  static void real(std::string& out, const Value& v) { append_text(out, v.real); }
 };
 
 [[gnu::cold, gnu::noinline]] inline std::string join(std::initializer_list<MessagePart> parts) {

@@ -14,12 +14,13 @@ void sgd(T* w, const T* gradient, std::int64_t n, double rate, double shrink) {
   });
 }
 
-/// Σ x² over n elements, in double, in chunks of a fixed size added in order.
+/// Σ x² over n elements: chunks short enough that T keeps its digits, added in order in double.
 template <class T>
 double sum_of_squares(const T* x, std::int64_t n) {
+  constexpr std::int64_t chunk = 1024;
   double total = 0;
-  for (std::int64_t begin = 0; begin < n; begin += element_grain) {
-    const std::int64_t length = std::min(element_grain, n - begin);
+  for (std::int64_t begin = 0; begin < n; begin += chunk) {
+    const std::int64_t length = std::min(chunk, n - begin);
     simd_for<T>([&]<class V>(V) {
       V squares(T(0));
       for_each_vector<V>(length, [&](std::int64_t i, int count) {

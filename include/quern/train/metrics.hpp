@@ -132,7 +132,7 @@ inline std::string table_of(const Metrics& m, const std::vector<std::string>& na
     std::snprintf(rest, sizeof rest, format, values...);
     out += name + std::string(width > name.size() ? width - name.size() : 0, ' ') + rest + "\n";
   };
-  line("", "  precision  recall     f1   texts");
+  line("", "%s", "  precision  recall     f1   texts");
   const auto scores = [&](const std::string& name, const Scores& s, std::int64_t texts) {
     line(name, "     %6.4f  %6.4f  %6.4f  %6lld", s.precision, s.recall, s.f1, static_cast<long long>(texts));
   };
