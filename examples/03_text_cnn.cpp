@@ -39,7 +39,7 @@ double accuracy(const Classifier<>& model, const Encoded& data, const std::vecto
 
 int run(const std::string& path, const std::string& sentence) {
   constexpr std::uint64_t seed = 1;
-  const auto [data, notes] = read_dataset(path);
+  const auto [data, notes] = read_csv(path);
   for (const auto& note : notes) std::fprintf(stderr, "%s\n", note.c_str());
   require_trainable(data);
   const auto classes = std::int64_t(data.classes.size());

@@ -22,6 +22,7 @@
 #include <tuple>
 
 #include <quern/autograd/tape.hpp>
+#include <quern/cpu/eigen.hpp>
 
 #include "support/peak.hpp"
 

@@ -1,5 +1,6 @@
 /// gradcheck is trusted because it is seen to fail: ops with planted bugs, each found and named.
 #include <quern/autograd/gradcheck.hpp>
+#include <quern/cpu/eigen.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,5 @@
 #include <quern/autograd/recorded.hpp>
+#include <quern/cpu/eigen.hpp>
 
 #include <doctest/doctest.h>
 

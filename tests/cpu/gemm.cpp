@@ -8,6 +8,7 @@
 #include <limits>
 #include <vector>
 
+#include <quern/cpu/eigen.hpp>
 #include <quern/cpu/gemm.hpp>
 
 using namespace quern;

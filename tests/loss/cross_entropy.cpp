@@ -1,3 +1,4 @@
+#include <quern/cpu/eigen.hpp>
 #include <quern/loss/cross_entropy.hpp>
 
 #include <cmath>

@@ -1,3 +1,4 @@
+#include <quern/cpu/eigen.hpp>
 #include <quern/models/text_cnn.hpp>
 
 #include <doctest/doctest.h>

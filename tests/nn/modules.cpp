@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <quern/autograd/gradcheck.hpp>
+#include <quern/cpu/eigen.hpp>
 #include <quern/nn/conv1d.hpp>
 #include <quern/nn/embedding.hpp>
 #include <quern/nn/linear.hpp>

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include <quern/autograd/gradcheck.hpp>
+#include <quern/cpu/eigen.hpp>
 
 #include "support/weighted_sum.hpp"
 

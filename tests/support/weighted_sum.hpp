@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <quern/autograd/tape.hpp>
+#include <quern/cpu/eigen.hpp>
 
 namespace test {
 using namespace quern;

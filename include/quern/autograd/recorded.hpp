@@ -32,8 +32,7 @@ class Tensor<Recorded<T>, Rank> {
   Tensor() = default;
   /// A module made with sizes holds nothing in its recorded form, until `watch` fills it.
   template <std::integral... Extents>
-  explicit Tensor(Extents...)     requires(sizeof...(Extents) == Rank && Rank > 0)
-  {}
+  explicit Tensor(Extents...) requires(sizeof...(Extents) == Rank && Rank > 0) {}
   Tensor(const Tensor<T, Rank>& value, Tape* tape, int slot) : value_(value.share()), tape_(tape), slot_(slot) {}
   Tensor(const Tensor& o) : value_(o.value_.share()), tape_(o.tape_), slot_(o.slot_) {}
   Tensor(Tensor&&) noexcept = default;

@@ -102,27 +102,17 @@ class Tape {
     (look_at(op, inputs, tape, wanted), ...);
     require(tape != nullptr, op, ": an argument is recorded but was never watched");
     if (!wanted) return {y, tape, -1};
-    const int slot = int(tape->slots_.size());
-    tape->slots_.push_back({});
-    tape->nodes_.push_back(std::make_unique<NodeOf<T, Rank, Backward>>(op, slot, y.shape(), std::move(backward)));
-    return {y, tape, slot};
+    return {y, tape, tape->note(std::make_unique<NodeOf<T, Rank, Backward>>(op, y.shape(), std::move(backward)))};
   }
 
   /// Adds `g` to the gradient of `x`. The first contribution to a result is taken, not copied.
   template <class T, int Rank>
   void add(const Tensor<Recorded<T>, Rank>& x, Tensor<T, Rank> g) {
     if (x.slot() < 0) return;
-    auto& slot = slots_[std::size_t(x.slot())];
     require(g.shape() == x.shape(), "tape: a gradient is ", g.shape(), ", its value ", x.shape());
-    slot.reached = true;
-    if (slot.gradient) {
-      auto sum = over<T, Rank>(slot.gradient, x.shape());
-      accumulate(sum, g);
-    } else if (g.storage() && g.storage()->owners == 1) {
-      slot.gradient = g.storage();
-    } else {
-      slot.gradient = Tensor<T, Rank>(g).storage();
-    }
+    Storage memory = g.storage();
+    g = {};  // so that `memory` may be the only owner
+    add_memory<T>(slots_[std::size_t(x.slot())], std::move(memory), x.size());
   }
 
   /// The gradient of `x` itself, for an op that writes a few rows of a parameter's gradient in place. Zeros where
@@ -143,16 +133,16 @@ class Tape {
   };
 
   struct Node {
-    Node(const char* o, int s) : op(o), output(s) {}
+    explicit Node(const char* o) : op(o) {}
     virtual ~Node() = default;
     virtual void backward(Tape& tape) = 0;
     const char* op;
-    int output;
+    int output = -1;
   };
 
   template <class T, int Rank, class Backward>
   struct NodeOf final : Node {
-    NodeOf(const char* o, int s, Shape<Rank> sh, Backward b) : Node(o, s), shape(sh), function(std::move(b)) {}
+    NodeOf(const char* o, Shape<Rank> s, Backward b) : Node(o), shape(s), function(std::move(b)) {}
     void backward(Tape& tape) override {
       function(tape, over<T, Rank>(std::exchange(tape.slots_[std::size_t(output)].gradient, {}), shape));
     }
@@ -172,6 +162,28 @@ class Tape {
     }
   }
 
+  /// Keeps a node and makes the slot of its result.
+  [[gnu::noinline]] int note(std::unique_ptr<Node> node) {
+    node->output = new_slot({});
+    nodes_.push_back(std::move(node));
+    return nodes_.back()->output;
+  }
+  [[gnu::noinline]] int new_slot(Slot slot) {
+    slots_.push_back(std::move(slot));
+    return int(slots_.size()) - 1;
+  }
+
+  template <class T>
+  static void add_memory(Slot& slot, Storage memory, std::int64_t size) {
+    slot.reached = true;
+    if (slot.gradient) {
+      auto sum = over<T, 1>(slot.gradient, Shape<1>{size});
+      accumulate(sum, over<T, 1>(std::move(memory), Shape<1>{size}));
+    } else {
+      slot.gradient = memory && memory->owners == 1 ? std::move(memory) : memory.copy();
+    }
+  }
+
   /// A tensor over memory that a slot holds.
   template <class T, int Rank>
   static Tensor<T, Rank> over(Storage memory, Shape<Rank> shape) {
@@ -183,8 +195,7 @@ class Tape {
     if (!gradient.storage() && w.size() == 0) gradient = Tensor<T, Rank>(w.shape(), w.device());
     require(gradient.shape() == w.shape(), "watch: the gradient of ", path, " is ", gradient.shape(),
             ", the parameter ", w.shape(), "; make it with zeros_like(model)");
-    slots_.push_back({gradient.storage(), true, w.size() == 0, path.text()});  // of no elements: nothing to miss
-    return int(slots_.size()) - 1;
+    return new_slot({gradient.storage(), true, w.size() == 0, path.text()});  // of no elements: nothing to miss
   }
 
   std::vector<Slot> slots_;

@@ -44,7 +44,16 @@ inline void append_text(std::string& out, std::string_view s) { out += s; }
 inline void append_text(std::string& out, const char* s) { out += s; }
 inline void append_text(std::string& out, char c) { out += c; }
 inline void append_text(std::string& out, bool b) { out += b ? "true" : "false"; }
-inline void append_text(std::string& out, std::integral auto v) { out += std::to_string(v); }
+inline void append_text(std::string& out, std::signed_integral auto v) {
+  char buffer[24];
+  std::snprintf(buffer, sizeof buffer, "%lld", static_cast<long long>(v));
+  out += buffer;
+}
+inline void append_text(std::string& out, std::unsigned_integral auto v) {
+  char buffer[24];
+  std::snprintf(buffer, sizeof buffer, "%llu", static_cast<unsigned long long>(v));
+  out += buffer;
+}
 inline void append_text(std::string& out, std::floating_point auto v) {
   char buffer[32];
   std::snprintf(buffer, sizeof buffer, "%g", double(v));
@@ -54,7 +63,7 @@ inline void append_text(std::string& out, const Caller& at) {
   std::string_view file = at.file;
   out += file.substr(file.find_last_of('/') + 1);
   out += ':';
-  out += std::to_string(at.line);
+  append_text(out, at.line);
 }
 
 namespace detail {
@@ -83,6 +92,7 @@ struct MessagePart {
 
   static void text(std::string& out, const Value& v) { append_text(out, static_cast<const char*>(v.object)); }
   static void integer(std::string& out, const Value& v) { append_text(out, v.integer); }
+  static void natural(std::string& out, const Value& v) { append_text(out, std::uint64_t(v.integer)); }
   static void real(std::string& out, const Value& v) { append_text(out, v.real); }
 };
 

@@ -12,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -84,15 +84,17 @@ inline std::string read_file(const std::string& path, std::size_t limit = std::s
 
 /// The names in a folder, sorted by bytes, without "." and "..".
 inline std::vector<std::string> list_folder(const std::string& path) {
-  DIR* folder = ::opendir(path.c_str());
-  check(folder != nullptr, path, ": the folder cannot be opened: ", detail::reason(errno));
+  dirent** entries = nullptr;
+  const auto by_bytes = [](const dirent** a, const dirent** b) { return std::strcmp((*a)->d_name, (*b)->d_name); };
+  const int count = ::scandir(path.c_str(), &entries, nullptr, by_bytes);
+  check(count >= 0, path, ": the folder cannot be opened: ", detail::reason(errno));
   std::vector<std::string> names;
-  while (const dirent* entry = ::readdir(folder)) {
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
+  for (int i = 0; i < count; ++i) {
+    const std::string_view name = entries[i]->d_name;
+    if (name != "." && name != "..") names.push_back(std::string(name));
+    std::free(entries[i]);
   }
-  ::closedir(folder);
-  std::sort(names.begin(), names.end());
+  std::free(entries);
   return names;
 }
 

@@ -1,5 +1,5 @@
 /// The matrix product on the CPU. fp32 uses Quern's own kernels for AVX-512, AVX2 and portable 16-byte vectors, chosen
-/// at run time under plain -O2; double uses Eigen.
+/// at run time under plain -O2; double uses Eigen, through quern/cpu/eigen.hpp.
 ///
 ///   Matrix<const float> x{data, inputs, 1}, w{weight, 1, inputs};    // rows of x; w transposed by its strides
 ///   gemm(batch, outputs, inputs, x, w, y, outputs, bias, Activation::relu);    // y = relu(x w^T + bias)
@@ -15,7 +15,6 @@
 #include <quern/base/activation.hpp>
 #include <quern/base/error.hpp>
 #include <quern/base/parallel_for.hpp>
-#include <quern/cpu/eigen.hpp>
 #include <quern/cpu/gemm_kernel.hpp>
 
 namespace quern::inline QUERN_ABI::cpu {
@@ -203,56 +202,10 @@ struct BlockedProduct {
   }
 };
 
-/// The product through Eigen. Eigen's choice of method must not depend on M, or a row's result would: it always gets a
-/// multiple of 4 rows, at most 256 of K at a time, and nothing so small or narrow that it would leave its general path.
+/// The product of other number types. Defined in quern/cpu/eigen.hpp: include that for double. It stands apart because
+/// Eigen takes longer to compile than the rest of a program that computes in float.
 template <class T>
-void gemm_eigen(const Product<T>& p) {
-  constexpr std::int64_t rows = 64;
-  const bool tiny = p.N == 1 || p.N + p.K < 16;
-  const Parts depths(p.K, 256, 1);
-  const T* b = p.B.data;
-  std::int64_t b_row = p.B.row_stride, b_col = p.B.col_stride;
-  if (b_col != 1 && !tiny) {  // one layout: row-major panels
-    T* copy = scratch<2>().get<T>(p.K * p.N);
-    for (std::int64_t j = 0; j < p.N; ++j)
-      for (std::int64_t k = 0; k < p.K; ++k) copy[k * p.N + j] = b[k * b_row + j * b_col];
-    b = copy, b_row = p.N, b_col = 1;
-  }
-  parallel_for(ceil_div(p.M, rows), std::max<std::int64_t>(1, (1 << 16) / std::max<std::int64_t>(1, rows * p.N * p.K)),
-               [&](std::int64_t chunk_begin, std::int64_t chunk_end) {
-                 using Strided = Eigen::Map<const EigenMatrix<T>, 0, Eigen::OuterStride<>>;
-                 for (std::int64_t i0 = chunk_begin * rows; i0 < std::min(p.M, chunk_end * rows); i0 += rows) {
-                   const std::int64_t m = std::min(rows, p.M - i0), padded = round_up(m, 4);
-                   T* sum = scratch<3>().get<T>(padded * (p.N + depths.size));
-                   T* a = sum + padded * p.N;
-                   std::fill_n(sum, padded * p.N, T(0));
-                   for (std::int64_t d = 0; d < depths.count && p.K > 0; ++d) {
-                     const std::int64_t k0 = depths.begin(d), depth = depths.length(d);
-                     std::fill_n(a, padded * depth, T(0));
-                     for (std::int64_t i = 0; i < m; ++i)
-                       for (std::int64_t k = 0; k < depth; ++k)
-                         a[i * depth + k] = p.A.data[(i0 + i) * p.A.row_stride + (k0 + k) * p.A.col_stride];
-                     if (tiny) {
-                       for (std::int64_t i = 0; i < m; ++i)
-                         for (std::int64_t j = 0; j < p.N; ++j)
-                           for (std::int64_t k = 0; k < depth; ++k)
-                             sum[i * p.N + j] += a[i * depth + k] * b[(k0 + k) * b_row + j * b_col];
-                     } else {
-                       eigen_map(sum, padded, p.N).noalias() +=
-                           Strided(a, padded, depth, Eigen::OuterStride<>(depth)) *
-                           Strided(b + k0 * b_row, depth, p.N, Eigen::OuterStride<>(b_row));
-                     }
-                   }
-                   for (std::int64_t i = 0; i < m; ++i)
-                     for (std::int64_t j = 0; j < p.N; ++j) {
-                       T& c = p.C[(i0 + i) * p.ldc + j];
-                       T x = p.accumulate ? c + sum[i * p.N + j] : sum[i * p.N + j];
-                       if (p.bias) x += p.bias[j];
-                       c = p.activation == Activation::relu && x < T(0) ? T(0) : x;
-                     }
-                 }
-               });
-}
+struct EigenProduct;
 
 /// gemm with the kernels of a given instruction set.
 template <class T>
@@ -268,7 +221,7 @@ void gemm_with(InstructionSet set, const Product<T>& p) {
     BlockedProduct(set, p).run();
   } else {
     static_cast<void>(set);
-    gemm_eigen(p);
+    EigenProduct<T>::run(p);  // incomplete? #include <quern/cpu/eigen.hpp>
   }
 }
 

@@ -103,10 +103,6 @@ QUERN_INLINE void multiply_panel(const Block& t, const float* b, float* c, const
     multiply_tile<V, R / 2, NV>(t, a, b, b_row, c, bias, columns);
     left -= R / 2, a += R / 2 * t.a_row, c += R / 2 * t.ldc;
   }
-  if (R > 6 && left >= 3) {
-    multiply_tile<V, 3, NV>(t, a, b, b_row, c, bias, columns);
-    left -= 3, a += 3 * t.a_row, c += 3 * t.ldc;
-  }
   for (; left > 0; --left, a += t.a_row, c += t.ldc) multiply_tile<V, 1, NV>(t, a, b, b_row, c, bias, columns);
 }
 

@@ -8,7 +8,6 @@
 #pragma once
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -42,13 +41,12 @@ class Ahead {
   /// Moves the next value into `value`, waiting for it; false after the last.
   bool next(Value& value) {
     std::unique_lock lock(mutex_);
-    filled_.wait(lock, [this] { return !ready_.empty() || finished_; });
-    if (ready_.empty()) {
+    while (taken_ == made_ && !finished_) filled_.wait(lock);
+    if (taken_ == made_) {
       if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
       return false;
     }
-    value = std::move(ready_.front());
-    ready_.pop_front();
+    value = std::move(ready_[taken_++ % depth]);
     lock.unlock();
     room_.notify_one();
     return true;
@@ -61,9 +59,9 @@ class Ahead {
       for (auto k = first; k < end; ++k) {
         Value value = make_(k);
         std::unique_lock lock(mutex_);
-        room_.wait(lock, [this] { return ready_.size() < depth || abandoned_; });
+        while (made_ - taken_ == depth && !abandoned_) room_.wait(lock);
         if (abandoned_) return;
-        ready_.push_back(std::move(value));
+        ready_[made_++ % depth] = std::move(value);
         lock.unlock();
         filled_.notify_one();
       }
@@ -79,7 +77,8 @@ class Ahead {
   Make make_;
   std::mutex mutex_;
   std::condition_variable filled_, room_;
-  std::deque<Value> ready_;
+  Value ready_[depth];
+  std::size_t made_ = 0, taken_ = 0;
   std::exception_ptr error_;
   bool finished_ = false, abandoned_ = false;
   std::thread worker_;  // last: it uses all of the above

@@ -41,11 +41,7 @@ inline void check_batches(const Encoded& texts, std::span<const std::int64_t> in
   for (const auto i : indices) require(i >= 0 && i < texts.size(), "batches: example ", i, " of ", texts.size());
 }
 
-inline std::vector<std::int64_t> all_of(const Encoded& texts) {
-  std::vector<std::int64_t> all(std::size_t(texts.size()));
-  for (std::size_t i = 0; i < all.size(); ++i) all[i] = std::int64_t(i);
-  return all;
-}
+inline std::vector<std::int64_t> all_of(const Encoded& texts) { return numbers_below(texts.size()); }
 
 }  // namespace detail
 
@@ -53,9 +49,11 @@ inline std::vector<std::int64_t> all_of(const Encoded& texts) {
 inline BatchPlan plan_in_order(const Encoded& texts, std::span<const std::int64_t> indices, std::int64_t batch_size) {
   detail::check_batches(texts, indices, batch_size);
   BatchPlan plan;
-  plan.order.assign(indices.begin(), indices.end());
-  const auto n = std::int64_t(indices.size());
-  while (plan.begins.back() < n) plan.begins.push_back(std::min(n, plan.begins.back() + batch_size));
+  for (std::int64_t k = 0; k < std::int64_t(indices.size()); ++k) {
+    if (k > 0 && k % batch_size == 0) plan.begins.push_back(std::int64_t(k));
+    plan.order.push_back(std::int64_t(indices[std::size_t(k)]));
+  }
+  if (!indices.empty()) plan.begins.push_back(std::int64_t(indices.size()));
   return plan;
 }
 
@@ -66,19 +64,20 @@ inline BatchPlan plan_shuffled(const Encoded& texts, std::span<const std::int64_
   constexpr std::int64_t window_batches = 50;
   const Random random(seed, Purpose::order, epoch);
   BatchPlan sorted = plan_in_order(texts, indices, batch_size);
-  random.shuffle(sorted.order, 0);
-  const auto n = std::int64_t(sorted.order.size());
-  const std::int64_t window = batch_size > n / window_batches ? n : window_batches * batch_size;
-  for (std::int64_t begin = 0; begin < n; begin += window)
-    std::stable_sort(sorted.order.begin() + begin, sorted.order.begin() + std::min(n, begin + window),
-                     [&](auto a, auto b) { return texts.length(a) < texts.length(b); });
-  std::vector<std::int64_t> batches(std::size_t(sorted.size()));
-  for (std::size_t k = 0; k < batches.size(); ++k) batches[k] = std::int64_t(k);
-  random.shuffle(batches, 1);
+  std::span order(sorted.order);
+  random.shuffle(order, 0);
+  const std::size_t n = order.size();
+  const std::size_t window =
+      batch_size > std::int64_t(n) / window_batches ? n : std::size_t(window_batches * batch_size);
+  for (std::size_t begin = 0; begin < n; begin += window)
+    detail::sort_numbers(order.subspan(begin, std::min(window, n - begin)),
+                         [&](std::int64_t a, std::int64_t b) { return texts.length(a) < texts.length(b); });
+  auto batches = detail::numbers_below(sorted.size());
+  std::span batch_order(batches);
+  random.shuffle(batch_order, 1);
   BatchPlan plan;
   for (const auto k : batches) {
-    const auto members = sorted.batch(k);
-    plan.order.insert(plan.order.end(), members.begin(), members.end());
+    for (const auto i : sorted.batch(k)) plan.order.push_back(std::int64_t(i));
     plan.begins.push_back(std::int64_t(plan.order.size()));
   }
   return plan;
@@ -137,12 +136,11 @@ class Batches {
 
   Gathered gather(std::int64_t k) const {
     Gathered g;
-    g.offsets.push_back(0);
+    g.offsets.push_back(std::int64_t(0));
     for (const auto i : plan_.batch(k)) {
-      const auto ids = texts_.text(i);
-      g.ids.insert(g.ids.end(), ids.begin(), ids.end());
+      detail::append(g.ids, texts_.text(i));
       g.offsets.push_back(std::int64_t(g.ids.size()));
-      if (!texts_.labels.empty()) g.labels.push_back(texts_.labels[std::size_t(i)]);
+      if (!texts_.labels.empty()) g.labels.push_back(std::int32_t(texts_.labels[std::size_t(i)]));
     }
     return g;
   }

@@ -38,7 +38,7 @@ class CsvReader {
     do {
       if (columns_ > 0 && count == columns_) throw_count("more");
       check(count < most_columns, path_, ":", line_, ": more than ", most_columns, " fields in the first row");
-      if (count == fields.size()) fields.emplace_back();
+      if (count == fields.size()) fields.push_back({});
       read_field(fields[count++]);
     } while (at_ < bytes_.size() && bytes_[at_] == options_.separator && (++at_, true));
     end_line();

@@ -4,7 +4,6 @@
 ///   data.classes[data.labels[7]];  data.texts[7];  data.lines[7];   // where in the file the text began
 ///   Dataset train = data.subset(split.train);
 #pragma once
-#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include <quern/base/error.hpp>
+#include <quern/text/string_table.hpp>
 
 namespace quern::inline QUERN_ABI {
 
@@ -27,20 +27,20 @@ struct Dataset {
   /// The examples at `indices`, in that order, with the same classes.
   Dataset subset(std::span<const std::int64_t> indices) const {
     Dataset part;
-    part.classes = classes;
+    for (const auto& name : classes) part.classes.push_back(std::string(name));
     part.source = source;
     for (const auto i : indices) {
       require(i >= 0 && i < size(), "subset: example ", i, " of ", size(), " (", source, ")");
-      part.texts.push_back(texts[std::size_t(i)]);
-      part.labels.push_back(labels[std::size_t(i)]);
-      part.lines.push_back(lines[std::size_t(i)]);
+      part.texts.push_back(std::string(texts[std::size_t(i)]));
+      part.labels.push_back(std::int32_t(labels[std::size_t(i)]));
+      part.lines.push_back(std::int64_t(lines[std::size_t(i)]));
     }
     return part;
   }
 
   /// How many examples each class has.
   std::vector<std::int64_t> counts() const {
-    std::vector<std::int64_t> n(classes.size());
+    std::vector<std::int64_t> n(classes.size(), 0);
     for (const auto label : labels) ++n[std::size_t(label)];
     return n;
   }
@@ -61,7 +61,8 @@ inline void append_text(std::string& out, const Dataset& data) {
 inline void require_trainable(const Dataset& data) {
   check(data.size() > 0, data.source, ": no examples to train on");
   const auto counts = data.counts();
-  const auto used = std::count_if(counts.begin(), counts.end(), [](auto n) { return n > 0; });
+  int used = 0;
+  for (const auto n : counts) used += n > 0;
   check(used >= 2, data.source, ": training needs at least two classes, all ", data.size(),
         " examples have the label '", data.classes[std::size_t(data.labels[0])],
         "'; is the right column read? (--label-column)");
@@ -72,28 +73,32 @@ inline void require_trainable(const Dataset& data) {
 
 namespace detail {
 
-/// Turns label names into indices: into the classes given, or into all names found, sorted.
-inline void set_labels(Dataset& data, const std::vector<std::string>& names, const std::vector<std::string>& classes) {
-  data.classes = classes;
-  if (classes.empty()) {
-    data.classes = names;
-    std::sort(data.classes.begin(), data.classes.end());
-    data.classes.erase(std::unique(data.classes.begin(), data.classes.end()), data.classes.end());
+/// Turns data.labels from numbers of `names` into indices of classes: of `classes`, or of all names, sorted.
+inline void set_classes(Dataset& data, const StringTable& names, std::span<const std::string> classes) {
+  auto order = numbers_below(names.size());
+  sort_numbers(order, [&](std::int64_t a, std::int64_t b) { return names[std::int32_t(a)] < names[std::int32_t(b)]; });
+  std::vector<std::int32_t> index(order.size(), 0);  // of each name
+  for (std::size_t c = 0; c < order.size(); ++c) {
+    const auto name = std::int32_t(order[c]);
+    index[std::size_t(name)] = std::int32_t(c);
+    if (classes.empty()) data.classes.push_back(std::string(names[name]));
   }
-  std::vector<std::int32_t> order(data.classes.size());  // the classes of a model need not be sorted
-  for (std::size_t c = 0; c < order.size(); ++c) order[c] = std::int32_t(c);
-  const auto name = [&](std::int32_t c) -> const std::string& { return data.classes[std::size_t(c)]; };
-  std::sort(order.begin(), order.end(), [&](auto a, auto b) { return name(a) < name(b); });
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    const auto at =
-        std::lower_bound(order.begin(), order.end(), names[i], [&](auto c, auto& n) { return name(c) < n; });
-    if (at == order.end() || name(*at) != names[i]) {
-      std::string known;
-      for (std::size_t c = 0; c < classes.size() && c < 12; ++c) known += (c ? ", " : "") + classes[c];
-      throw_error(text_of(data.source, ":", data.lines[i], ": label '", names[i], "' is none of the model's ",
-                          classes.size(), " classes: ", known, classes.size() > 12 ? ", …" : ""));
+  if (!classes.empty()) {
+    for (auto& i : index) i = StringTable::none;
+    for (std::size_t c = 0; c < classes.size(); ++c) {
+      const auto name = names.find(classes[c]);
+      if (name != StringTable::none) index[std::size_t(name)] = std::int32_t(c);
+      data.classes.push_back(std::string(classes[c]));
     }
-    data.labels.push_back(*at);
+  }
+  for (std::size_t i = 0; i < data.labels.size(); ++i) {
+    const std::int32_t name = data.labels[i];
+    data.labels[i] = index[std::size_t(name)];
+    if (data.labels[i] != StringTable::none) continue;
+    std::string known;
+    for (std::size_t c = 0; c < classes.size() && c < 12; ++c) (known += c ? ", " : "") += classes[c];
+    throw_error(text_of(data.source, ":", data.lines[i], ": label '", names[name], "' is none of the model's ",
+                        classes.size(), " classes: ", known, classes.size() > 12 ? ", …" : ""));
   }
 }
 

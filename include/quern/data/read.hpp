@@ -7,7 +7,7 @@
 /// Formats: csv and tsv with a header; fasttext, lines of `__label__name text`; folder, one file of lines for each
 /// class (MR of Pang & Lee: rt-polarity.neg, rt-polarity.pos).
 #pragma once
-#include <initializer_list>
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,23 +16,12 @@
 #include <quern/data/class_folder.hpp>
 #include <quern/data/csv.hpp>
 #include <quern/data/dataset.hpp>
+#include <quern/data/names.hpp>
+#include <quern/data/table.hpp>
 #include <quern/text/encoding.hpp>
+#include <quern/text/string_table.hpp>
 
 namespace quern::inline QUERN_ABI {
-
-/// Empty strings mean: find out.
-struct ReadOptions {
-  std::string format = "";             // csv, tsv, fasttext, folder; for read_texts also lines
-  std::string encoding = "";           // UTF-8, ISO-8859-1, GB18030
-  std::string text_column = "";        // of csv and tsv
-  std::string label_column = "";       // of csv and tsv
-  std::vector<std::string> classes{};  // of a model: labels must be among them, and their order is kept
-};
-
-struct ReadResult {
-  Dataset data;
-  std::vector<std::string> notes;  // lines to print
-};
 
 struct ReadTexts {
   std::vector<std::string> texts;
@@ -42,25 +31,6 @@ struct ReadTexts {
 
 namespace detail {
 
-/// The named encoding, or the guess, which is noted; Error when the guess is refused.
-inline Encoding choose_encoding(const ReadOptions& options, const EncodingEvidence& evidence, const std::string& path,
-                                std::vector<std::string>& notes) {
-  if (!options.encoding.empty()) return encoding_named(options.encoding);
-  const EncodingGuess guess = evidence.guess();
-  check(guess.encoding.has_value(), path, ": the encoding is not clear: ", guess.reason);
-  notes.push_back(text_of(path, ": read as ", guess.reason));
-  return *guess.encoding;
-}
-
-inline std::string read_utf8(const std::string& path, const ReadOptions& options, std::vector<std::string>& notes) {
-  std::string bytes = read_file(path);
-  check(!bytes.empty(), path, ": the file is empty");
-  EncodingEvidence evidence;
-  if (options.encoding.empty()) evidence.add(bytes);
-  const Encoding encoding = choose_encoding(options, evidence, path, notes);
-  return to_utf8(std::move(bytes), encoding, path);
-}
-
 /// The format by name, else by the first line of text.
 inline std::string guess_format(const std::string& path, std::string_view text, std::vector<std::string>& notes) {
   std::size_t begin = text.find_first_not_of("\r\n");
@@ -68,7 +38,7 @@ inline std::string guess_format(const std::string& path, std::string_view text, 
   const std::string_view first = text.substr(begin, text.find('\n', begin) - begin);
   const std::string ending = extension(path);
   if (ending == "csv" || ending == "tsv") return ending;
-  std::string format, reason;
+  const char *format = "", *reason = "";
   if (trimmed(first).starts_with("__label__")) {
     format = "fasttext", reason = "the first line begins with __label__";
   } else if (first.find('\t') != std::string_view::npos) {
@@ -76,85 +46,14 @@ inline std::string guess_format(const std::string& path, std::string_view text, 
   } else if (first.find(',') != std::string_view::npos && ending != "txt") {
     format = "csv", reason = "the first line holds a comma";
   }
-  check(!format.empty(), path,
+  check(*format != 0, path,
         ": the format cannot be told from the name or the first line; give it with --format "
         "(csv, tsv, fasttext, or a folder with one file for each class)");
   notes.push_back(text_of(path, ": format ", format, ": ", reason));
   return format;
 }
 
-/// The index of column `asked`, or of the one column with a usual name, or -1 when there is none. `role` is "text" or
-/// "label".
-inline int find_column(const std::vector<std::string>& header, const std::string& asked, const char* role,
-                       std::initializer_list<std::string_view> usual, const std::string& where) {
-  int found = -1;
-  for (std::size_t i = 0; i < header.size(); ++i) {
-    const std::string name = lowered(trimmed(header[i]));
-    const bool matches =
-        asked.empty() ? std::find(usual.begin(), usual.end(), name) != usual.end() : trimmed(header[i]) == asked;
-    if (!matches) continue;
-    check(found < 0, where, ": several columns may hold the ", role, ": ", list_of(header), "; name one with --", role,
-          "-column", asked.empty() ? "" : " that occurs once");
-    found = int(i);
-  }
-  check(found >= 0 || asked.empty(), where, ": no column '", asked, "' for the ", role, "; the columns are ",
-        list_of(header));
-  return found;
-}
-
-struct Columns {
-  int text, label;
-};
-
-/// Where text and label stand. In a table of two columns, finding one is finding both.
-inline Columns find_columns(const std::vector<std::string>& header, const ReadOptions& options, bool with_label,
-                            const std::string& where) {
-  Columns c;
-  c.label = find_column(header, options.label_column, "label",
-                        {"label", "labels", "category", "class", "sentiment", "intent", "target", "y"}, where);
-  c.text = find_column(header, options.text_column, "text",
-                       {"text", "sentence", "review", "content", "question", "comment", "message", "utterance"}, where);
-  if (header.size() == 2 && c.text < 0 && c.label >= 0) c.text = 1 - c.label;
-  if (header.size() == 2 && c.label < 0 && c.text >= 0) c.label = 1 - c.text;
-  if (header.size() == 1 && !with_label) c.text = 0;
-  const auto missing = [&](const char* role) {
-    throw_error(text_of(where, ": no column has a usual name for the ", role, "; the columns of the first line are ",
-                        list_of(header), "; name it with --", role, "-column (the first line must be a header)"));
-  };
-  if (c.text < 0) missing("text");
-  if (with_label && c.label < 0) missing("label");
-  check(!with_label || c.text != c.label, where, ": text and label are the same column '", header[std::size_t(c.text)],
-        "'; give --text-column and --label-column");
-  return c;
-}
-
-inline CsvOptions csv_options(const std::string& format) {
-  return {.separator = format == "tsv" ? '\t' : ',', .quotes = format == "csv"};
-}
-
-inline void read_table(std::string_view text, const std::string& format, const ReadOptions& options, ReadResult& result,
-                       std::vector<std::string>& names) {
-  Dataset& data = result.data;
-  CsvReader rows(text, data.source, csv_options(format));
-  std::vector<std::string> fields;
-  check(rows.next(fields), data.source, ": the file holds only line ends");
-  const auto [text_at, label_at] = find_columns(fields, options, true, text_of(data.source, ":", rows.line()));
-  result.notes.push_back(text_of(data.source, ": text from column '", fields[std::size_t(text_at)],
-                                 "', label from column '", fields[std::size_t(label_at)], "'"));
-  std::int64_t empty = 0;
-  while (rows.next(fields)) {
-    const std::string_view label = trimmed(fields[std::size_t(label_at)]);
-    check(!label.empty(), data.source, ":", rows.line(), ": the label is empty");
-    names.emplace_back(label);
-    data.texts.push_back(fields[std::size_t(text_at)]);
-    data.lines.push_back(rows.line());
-    empty += trimmed(data.texts.back()).empty();
-  }
-  check(!names.empty(), data.source, ": a header and no rows");
-  if (empty > 0) result.notes.push_back(text_of(data.source, ": ", empty, " of ", names.size(), " texts are empty"));
-}
-
-inline void read_fasttext(std::string_view text, ReadResult& result, std::vector<std::string>& names) {
+inline void read_fasttext(std::string_view text, ReadResult& result, StringTable& names) {
   constexpr std::string_view prefix = "__label__";
   Dataset& data = result.data;
   LineReader lines(text, data.source);
@@ -171,42 +70,44 @@ inline void read_fasttext(std::string_view text, ReadResult& result, std::vector
           ": expected a line of the form '__label__name text', it begins with '", label.substr(0, 40), "'");
     check(!rest.starts_with(prefix), data.source, ":", lines.line(),
           ": a text with several labels; one label for each text is expected");
-    names.emplace_back(label.substr(prefix.size()));
-    data.texts.emplace_back(rest);
+    data.labels.push_back(names.add(label.substr(prefix.size())));
+    data.texts.push_back(std::string(rest));
     data.lines.push_back(lines.line());
   }
-  check(!names.empty(), data.source, ": no lines of the form '__label__name text'");
+  check(data.size() > 0, data.source, ": no lines of the form '__label__name text'");
   if (blank > 0) result.notes.push_back(text_of(data.source, ": ", blank, " blank lines passed over"));
 }
 
 /// Every line of every file is a text. The encoding is decided from all files together.
-inline void read_class_folder(const ReadOptions& options, ReadResult& result, std::vector<std::string>& names) {
-  const std::string& folder = result.data.source;
-  const auto files = class_files(folder, result.notes);
+inline void read_class_folder(const ReadOptions& options, ReadResult& result, StringTable& names) {
+  const std::string& path = result.data.source;
+  const ClassFolder folder = class_folder(path, result.notes);
   EncodingEvidence evidence;
   std::vector<std::string> contents;
-  for (const ClassFile& file : files) {
-    contents.push_back(read_file(file.path));
-    check(!contents.back().empty(), file.path, ": the file is empty");
-    if (options.encoding.empty()) evidence.add(contents.back(), file_name(file.path));
+  for (const std::string& name : folder.names) {
+    const std::string file = text_of(path, "/", name);
+    contents.push_back(read_file(file));
+    check(!contents.back().empty(), file, ": the file is empty");
+    if (options.encoding.empty()) evidence.add(contents.back(), name);
   }
-  const Encoding encoding = choose_encoding(options, evidence, folder, result.notes);
-  for (std::size_t i = 0; i < files.size(); ++i) {
-    const std::string text = to_utf8(std::move(contents[i]), encoding, files[i].path);
-    LineReader lines(text, files[i].path);
+  const Encoding encoding = choose_encoding(options, evidence, path, result.notes);
+  for (std::size_t i = 0; i < contents.size(); ++i) {
+    const std::string file = text_of(path, "/", folder.names[i]);
+    const std::string text = to_utf8(std::move(contents[i]), encoding, file);
+    LineReader lines(text, file);
     std::int64_t blank = 0;
     for (std::string_view line; lines.next(line);) {
       if (trimmed(line).empty()) {
         ++blank;
         continue;
       }
-      names.push_back(files[i].name);
-      result.data.texts.emplace_back(line);
+      result.data.labels.push_back(names.add(folder.class_of(i)));
+      result.data.texts.push_back(std::string(line));
       result.data.lines.push_back(lines.line());
     }
-    if (blank > 0) result.notes.push_back(text_of(files[i].path, ": ", blank, " blank lines passed over"));
+    if (blank > 0) result.notes.push_back(text_of(file, ": ", blank, " blank lines passed over"));
   }
-  check(!names.empty(), folder, ": the files hold only blank lines");
+  check(result.data.size() > 0, path, ": the files hold only blank lines");
 }
 
 }  // namespace detail
@@ -217,7 +118,7 @@ inline void read_class_folder(const ReadOptions& options, ReadResult& result, st
 inline ReadResult read_dataset(const std::string& path, const ReadOptions& options = {}) {
   ReadResult result;
   result.data.source = path;
-  std::vector<std::string> names;  // the label of each text
+  StringTable names;
   std::string format = options.format;
   check(format.empty() || format == "csv" || format == "tsv" || format == "fasttext" || format == "folder", "format '",
         format, "' is not known; expected csv, tsv, fasttext or folder");
@@ -229,10 +130,10 @@ inline ReadResult read_dataset(const std::string& path, const ReadOptions& optio
     if (format == "fasttext") {
       detail::read_fasttext(text, result, names);
     } else {
-      detail::read_table(text, format, options, result, names);
+      detail::read_rows(text, format == "tsv", options, result, names);
     }
   }
-  detail::set_labels(result.data, names, options.classes);
+  detail::set_classes(result.data, names, options.classes);
   return result;
 }
 
@@ -248,12 +149,12 @@ inline ReadTexts read_texts(const std::string& path, const ReadOptions& options 
   if (format != "csv" && format != "tsv") {
     LineReader lines(text, path);
     for (std::string_view line; lines.next(line);) {
-      result.texts.emplace_back(line);
+      result.texts.push_back(std::string(line));
       result.lines.push_back(lines.line());
     }
     return result;
   }
-  CsvReader rows(text, path, detail::csv_options(format));
+  CsvReader rows(text, path, detail::csv_options(format == "tsv"));
   std::vector<std::string> fields;
   check(rows.next(fields), path, ": the file holds only line ends");
   const int at = detail::find_columns(fields, options, false, text_of(path, ":", rows.line())).text;

@@ -45,26 +45,30 @@ struct Adam {
   template <class Rule = TrainAll>
   void step(M& model, M& grads, const Rule& rule = {}) {
     ++steps;
-    const double correct1 = 1 - std::pow(options.beta1, double(steps));
-    const double correct2 = std::sqrt(1 - std::pow(options.beta2, double(steps)));
     walk_tensors(
         [&](const Path& path, auto& w, auto& g, auto& m, auto& v) {
           const ParameterOptions p = options_of(rule, path);
           if (!p.train || w.size() == 0) return;
           require(g.shape() == w.shape() && m.shape() == w.shape(), "adam: ", path, " is ", w.shape(),
                   ", its gradient ", g.shape(), ", its moments ", m.shape(), "; make grads with zeros_like(model)");
-          const double rate = options.rate * p.rate, decay = options.weight_decay * p.decay;
-          cpu::AdamStep s{rate * correct2 / correct1,
-                          options.beta1,
-                          options.beta2,
-                          options.epsilon * correct2,
-                          options.decoupled ? 0 : decay,
-                          options.decoupled ? 1 - rate * decay : 1};
-          const auto gradient = std::as_const(g).rows();
-          cpu::adam(w.rows(), gradient, touched_rows(g), m.rows(), v.rows(), s);
+          cpu::adam(w.rows(), std::as_const(g).rows(), touched_rows(g), m.rows(), v.rows(), step_of(p));
           zero(g);
         },
         model, grads, first, second);
+  }
+
+ private:
+  /// The numbers of this step for one parameter. Both bias corrections are folded into the rate and epsilon.
+  cpu::AdamStep step_of(const ParameterOptions& p) const {
+    const double correct1 = 1 - std::pow(options.beta1, double(steps));
+    const double correct2 = std::sqrt(1 - std::pow(options.beta2, double(steps)));
+    const double rate = options.rate * p.rate, decay = options.weight_decay * p.decay;
+    return {rate * correct2 / correct1,
+            options.beta1,
+            options.beta2,
+            options.epsilon * correct2,
+            options.decoupled ? 0 : decay,
+            options.decoupled ? 1 - rate * decay : 1};
   }
 };
 

@@ -27,13 +27,34 @@ bool is_row_sparse(const Tensor<T, Rank>& gradient) {
   return gradient.storage() && gradient.storage()->touched && !gradient.storage()->touched->all;
 }
 
+namespace detail {
+inline const char* touched_rows(Block& block, std::int64_t rows) {
+  if (!block.touched || block.touched->all) return nullptr;
+  if (block.touched->seen.empty()) block.touched->seen.resize(std::size_t(rows));
+  return block.touched->seen.data();
+}
+
+/// Clears `rows` rows of `row_bytes` each, or those of them that were touched.
+inline void zero_rows(Block& block, std::int64_t rows, std::size_t row_bytes) {
+  auto* touched = block.touched.get();
+  char* data = static_cast<char*>(block.data());
+  if (!touched || touched->all) {
+    std::memset(data, 0, std::size_t(rows) * row_bytes);
+    if (touched) *touched = TouchedRows{false, {}, {}};
+    return;
+  }
+  for (auto r : touched->rows) {
+    std::memset(data + std::size_t(r) * row_bytes, 0, row_bytes);
+    touched->seen[std::size_t(r)] = 0;
+  }
+  touched->rows.clear();
+}
+}  // namespace detail
+
 /// A mark for every row of a row-sparse gradient that was touched; null for any other gradient.
 template <class T, int Rank>
 const char* touched_rows(Tensor<T, Rank>& gradient) {
-  if (!is_row_sparse(gradient)) return nullptr;
-  auto& seen = gradient.storage()->touched->seen;
-  if (seen.empty()) seen.resize(std::size_t(gradient.rows().extent(0)));
-  return seen.data();
+  return gradient.storage() ? detail::touched_rows(*gradient.storage().block(), gradient.rows().extent(0)) : nullptr;
 }
 
 /// y += x. A gradient that is all zero takes the values instead of adding them.
@@ -68,18 +89,8 @@ void touch_row(Tensor<T, 2>& gradient, std::int32_t row) {
 template <class T, int Rank>
 void zero(Tensor<T, Rank>& gradient) {
   if (!gradient.storage()) return;
-  auto* touched = gradient.storage()->touched.get();
-  if (touched && !touched->all) {
-    const auto rows = gradient.rows();
-    for (auto r : touched->rows) {
-      std::memset(static_cast<void*>(rows.row(r)), 0, std::size_t(rows.extent(1)) * sizeof(T));
-      touched->seen[std::size_t(r)] = 0;
-    }
-    touched->rows.clear();
-    return;
-  }
-  std::memset(static_cast<void*>(gradient.data()), 0, gradient.bytes());
-  if (touched) *touched = TouchedRows{false, {}, {}};
+  const auto rows = gradient.rows();
+  detail::zero_rows(*gradient.storage().block(), rows.extent(0), std::size_t(rows.extent(1)) * sizeof(T));
 }
 
 }  // namespace quern::inline QUERN_ABI

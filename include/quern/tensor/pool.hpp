@@ -182,8 +182,19 @@ class Storage {
     if (block_) release();
   }
 
+  /// Other memory with the same contents, name and list of touched rows.
+  [[gnu::noinline]] Storage copy() const {
+    if (!block_) return {};
+    Storage other(block_->bytes, block_->device);
+    std::memcpy(other.data(), data(), block_->bytes);
+    other->name = block_->name;
+    if (block_->touched) other->touched = std::make_unique<TouchedRows>(*block_->touched);
+    return other;
+  }
+
   explicit operator bool() const { return block_ != nullptr; }
   Block* operator->() const { return block_; }
+  Block* block() const { return block_; }
   void* data() const { return block_ ? block_->data() : nullptr; }
   friend bool operator==(const Storage&, const Storage&) = default;
 

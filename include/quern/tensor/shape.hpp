@@ -37,11 +37,21 @@ struct Shape {
 template <class... E>
 Shape(E...) -> Shape<int(sizeof...(E))>;
 
+namespace detail {
+/// "[3, 4]"
+[[gnu::cold]] inline void append_extents(std::string& out, const std::int64_t* extents, int rank) {
+  out += '[';
+  for (int i = 0; i < rank; ++i) {
+    if (i) out += ", ";
+    append_text(out, extents[i]);
+  }
+  out += ']';
+}
+}  // namespace detail
+
 template <int Rank>
 void append_text(std::string& out, const Shape<Rank>& s) {
-  out += '[';
-  for (int i = 0; i < Rank; ++i) out += (i ? ", " : "") + std::to_string(s[i]);
-  out += ']';
+  detail::append_extents(out, s.extents.data(), Rank);
 }
 
 }  // namespace quern::inline QUERN_ABI

@@ -79,13 +79,7 @@ class Tensor {
     return of(shape, std::span<const T>(values.begin(), values.size()));
   }
 
-  [[gnu::noinline]] Tensor(const Tensor& other) : shape_(other.shape_) {
-    if (!other.storage_) return;
-    storage_ = Storage(other.bytes(), other.device());
-    std::memcpy(static_cast<void*>(data()), other.data(), bytes());
-    storage_->name = other.storage_->name;
-    if (other.storage_->touched) storage_->touched = std::make_unique<TouchedRows>(*other.storage_->touched);
-  }
+  Tensor(const Tensor& other) : storage_(other.storage_.copy()), shape_(other.shape_) {}
   Tensor(Tensor&& other) noexcept
       : storage_(std::move(other.storage_)), shape_(std::exchange(other.shape_, Shape<Rank>{})) {}
   Tensor& operator=(Tensor other) noexcept {
@@ -170,14 +164,27 @@ template <class T, int Rank>
 Described<T, Rank> described(const char* role, const Tensor<T, Rank>& tensor) {
   return {role, tensor};
 }
+namespace detail {
+[[gnu::cold]] inline void append_described(std::string& out, const char* role, const char* name,
+                                           const std::int64_t* extents, int rank, const char* dtype, Device device) {
+  out += role;
+  if (*name) {
+    out += " (";
+    out += name;
+    out += ')';
+  }
+  out += " is ";
+  append_extents(out, extents, rank);
+  out += ' ';
+  out += dtype;
+  out += ' ';
+  append_text(out, device);
+}
+}  // namespace detail
 template <class T, int Rank>
 void append_text(std::string& out, const Described<T, Rank>& d) {
-  out += d.role;
-  if (*d.tensor.name()) out += std::string(" (") + d.tensor.name() + ")";
-  out += " is ";
-  append_text(out, d.tensor.shape());
-  out += std::string(" ") + dtype_name<T> + " ";
-  append_text(out, d.tensor.device());
+  const auto& t = d.tensor;
+  detail::append_described(out, d.role, t.name(), t.shape().extents.data(), Rank, dtype_name<T>, t.device());
 }
 
 /// An uninitialised tensor like another.

@@ -114,19 +114,30 @@ void walk_tensors(F&& f, A& a, B&... b) {
       a, b...);
 }
 
+namespace detail {
+/// For one parameter; `seen` are those before it. Out of the template, as all of a walk's work that can be.
+inline void name_parameter(const Path& path, const Storage& memory, std::vector<Storage>& seen) {
+  if (!memory) return;
+  for (const auto& other : seen)
+    require(!(other == memory), path, ": shares its memory with another parameter (", other->name, ")");
+  seen.push_back(memory);
+  memory->name = path.text();
+}
+
+/// Makes fresh memory the zero gradient of the parameter at `path`.
+inline void begin_gradient(const Path& path, const Storage& memory) {
+  if (!memory) return;
+  memory->name = path.text();
+  memory->touched = std::make_unique<TouchedRows>();
+  memory->touched->all = false;
+}
+}  // namespace detail
+
 /// Writes every parameter's path into its memory, so that messages of ops can name it. Throws where two parameters
 /// share memory: a weight used twice is one member used twice.
 void name_parameters(auto& model) {
-  std::vector<const void*> seen;
-  walk_tensors(
-      [&](const Path& path, auto& w) {
-        if (!w.storage()) return;
-        for (auto* other : seen)
-          require(other != w.data(), path, ": shares its memory with another parameter (", w.name(), ")");
-        seen.push_back(w.data());
-        w.storage()->name = path.text();
-      },
-      model);
+  std::vector<Storage> seen;
+  walk_tensors([&](const Path& path, auto& w) { detail::name_parameter(path, w.storage(), seen); }, model);
 }
 
 /// The number of elements of all tensors.
@@ -167,10 +178,7 @@ M zeros_like(const M& model, const Rule& rule = {}) {
         if constexpr (is_tensor<std::remove_cvref_t<decltype(w)>>) {
           if (!options_of(rule, path).train) return;
           z = std::remove_cvref_t<decltype(w)>(w.shape(), w.device());
-          if (!z.storage()) return;
-          z.storage()->name = path.text();
-          z.storage()->touched = std::make_unique<TouchedRows>();
-          z.storage()->touched->all = false;
+          detail::begin_gradient(path, z.storage());
         } else {
           z = w;
         }

@@ -16,12 +16,15 @@
 #include <vector>
 
 #include <quern/base/error.hpp>
+#include <quern/base/function_ref.hpp>
 #include <quern/text/utf8.hpp>
 
 namespace quern::inline QUERN_ABI {
 
 class Tokenizer {
  public:
+  using Take = FunctionRef<void(std::string_view)>;
+
   static Tokenizer words() { return Tokenizer(false); }
   static Tokenizer characters() { return Tokenizer(true); }
   static Tokenizer named(std::string_view name) {
@@ -34,17 +37,16 @@ class Tokenizer {
 
   std::vector<std::string> operator()(std::string_view text) const {
     std::vector<std::string> tokens;
-    each(text, [&](std::string_view token) { tokens.emplace_back(token); });
+    each(text, [&](std::string_view token) { tokens.push_back(std::string(token)); });
     return tokens;
   }
 
   /// Calls f(token) for each token in order; the view is valid during the call. Takes any bytes: those that are not
   /// UTF-8 part words.
-  template <class F>
-  void each(std::string_view text, F&& f) const {
+  void each(std::string_view text, Take f) const {
     std::string word;
     const auto end_word = [&] {
-      if (!word.empty()) characters_ ? f(std::string_view(word)) : split_contractions(word, f);
+      if (!word.empty()) characters_ ? f(word) : split_contractions(word, f);
       word.clear();
     };
     for (std::size_t at = 0; at < text.size();) {
@@ -63,7 +65,7 @@ class Tokenizer {
             f(text.substr(at, bytes));
           } else {
             append_utf8(word, folded);
-            f(std::string_view(word));
+            f(word);
             word.clear();
           }
         }
@@ -114,8 +116,7 @@ class Tokenizer {
   }
 
   /// Cuts a word before 's 've n't 're 'd 'll, as often as they occur.
-  template <class F>
-  static void split_contractions(std::string_view word, F&& f) {
+  static void split_contractions(std::string_view word, Take f) {
     std::size_t begin = 0;
     const auto cut = [&](std::size_t at) {
       if (at > begin) f(word.substr(begin, at - begin));

@@ -13,46 +13,10 @@
 #include <quern/base/error.hpp>
 #include <quern/base/file.hpp>
 #include <quern/text/encoding.hpp>
+#include <quern/text/string_table.hpp>
 #include <quern/text/tokenizer.hpp>
 
 namespace quern::inline QUERN_ABI {
-
-/// Distinct strings numbered in the order they came; finding one allocates nothing.
-class StringTable {
- public:
-  static constexpr std::int32_t none = -1;
-
-  std::int32_t find(std::string_view s) const { return slots_.empty() ? none : slots_[slot(s)]; }
-
-  /// The number of `s`, which is added if it is new.
-  std::int32_t add(std::string_view s) {
-    if ((strings_.size() + 1) * 2 > slots_.size()) grow();
-    std::int32_t& at = slots_[slot(s)];
-    if (at == none) {
-      at = std::int32_t(strings_.size());
-      strings_.emplace_back(s);
-    }
-    return at;
-  }
-
-  const std::string& operator[](std::int32_t i) const { return strings_[std::size_t(i)]; }
-  std::int32_t size() const { return std::int32_t(strings_.size()); }
-
- private:
-  /// Open addressing: the slot that holds `s`, or the free one where it belongs.
-  std::size_t slot(std::string_view s) const {
-    const std::size_t mask = slots_.size() - 1;
-    for (std::size_t i = std::hash<std::string_view>{}(s);; ++i)
-      if (slots_[i & mask] == none || strings_[std::size_t(slots_[i & mask])] == s) return i & mask;
-  }
-  void grow() {
-    slots_.assign(std::max<std::size_t>(64, slots_.size() * 2), none);
-    for (std::size_t i = 0; i < strings_.size(); ++i) slots_[slot(strings_[i])] = std::int32_t(i);
-  }
-
-  std::vector<std::string> strings_;
-  std::vector<std::int32_t> slots_;  // a power of two, at most half full
-};
 
 /// How often each token occurs.
 class TokenCounts {
@@ -95,16 +59,17 @@ class Vocabulary {
   static Vocabulary of(const TokenCounts& counts, VocabularyOptions options = {}) {
     require(options.min_count >= 1, "vocabulary: min_count ", options.min_count, " is below 1");
     require(options.max_size >= 0, "vocabulary: max_size ", options.max_size, " is below 0");
-    std::vector<std::int32_t> order;
+    std::vector<std::int64_t> order;
     for (std::int32_t i = 0; i < counts.size(); ++i)
       if (counts.count(i) >= options.min_count && counts.token(i) != unknown) order.push_back(i);
-    std::sort(order.begin(), order.end(), [&](auto a, auto b) {
-      return counts.count(a) != counts.count(b) ? counts.count(a) > counts.count(b) : counts.token(a) < counts.token(b);
+    detail::sort_numbers(order, [&](std::int64_t a, std::int64_t b) {
+      const std::int64_t more = counts.count(std::int32_t(a)) - counts.count(std::int32_t(b));
+      return more != 0 ? more > 0 : counts.token(std::int32_t(a)) < counts.token(std::int32_t(b));
     });
     if (options.max_size > 0 && std::int64_t(order.size()) >= options.max_size)
       order.resize(std::size_t(options.max_size - 1));
     Vocabulary v;
-    for (const auto i : order) v.add(counts.token(i));
+    for (const auto i : order) v.add(counts.token(std::int32_t(i)));
     return v;
   }
   static Vocabulary of(const std::vector<std::string>& texts, const Tokenizer& tokenizer,
@@ -179,7 +144,7 @@ class Vocabulary {
 /// "17402 tokens: <unk> the , a and …"
 inline void append_text(std::string& out, const Vocabulary& v) {
   out += text_of(v.size(), " tokens:");
-  for (std::int32_t i = 0; i < std::min(v.size(), 6); ++i) out += " " + v.token(i);
+  for (std::int32_t i = 0; i < std::min(v.size(), 6); ++i) (out += ' ') += v.token(i);
   if (v.size() > 6) out += " …";
 }
 
