@@ -79,7 +79,9 @@ struct MessagePart {
 
   MessagePart(const char* s) : append(text) { value.object = s; }
   template <std::integral T>
-  requires(sizeof(T) > 1) MessagePart(T v) : append(integer) { value.integer = std::int64_t(v); }
+  requires(sizeof(T) > 1) MessagePart(T v) : append(std::signed_integral<T> ? integer : natural) {
+    value.integer = std::int64_t(v);
+  }
   template <std::floating_point T>
   MessagePart(T v) : append(real) {
     value.real = v;
