@@ -41,7 +41,7 @@ for run in 1 2 3 4 5; do
   echo "$seconds user seconds and $mb MB for $source"
   best_seconds=$(least "$best_seconds" "$seconds") best_mb=$(least "$best_mb" "$mb")
 done
-slower=$(awk "BEGIN { s = $yardstick / 2.0; print s > 1 ? s : 1 }")
+slower=$(awk "BEGIN { s = $yardstick / 2.0; print (s > 1) ? s : 1 }")
 limit=$(awk "BEGIN { printf \"%.2f\", $seconds_allowed * $slower }")
 echo "best of five: $best_seconds s, $best_mb MB; yardstick $yardstick s, so $limit s and $mb_allowed MB are allowed"
 awk "BEGIN { exit !($best_seconds <= $limit && $best_mb <= $mb_allowed) }" ||

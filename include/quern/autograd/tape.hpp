@@ -96,7 +96,8 @@ class Tape {
   /// Notes that `y` came from `inputs`; `backward(dy)` adds to their gradients. Without a tracked input nothing is
   /// kept.
   template <class T, int Rank, class Backward, class... In>
-  static Tensor<Recorded<T>, Rank> record(const char* op, Tensor<T, Rank> y, Backward backward, const In&... inputs) {
+  static Tensor<Recorded<T>, Rank> record(const char* op, const Tensor<T, Rank>& y, Backward&& backward,
+                                          const In&... inputs) {
     Tape* tape = nullptr;
     bool wanted = false;
     (look_at(op, inputs, tape, wanted), ...);
@@ -142,7 +143,7 @@ class Tape {
 
   template <class T, int Rank, class Backward>
   struct NodeOf final : Node {
-    NodeOf(const char* o, Shape<Rank> s, Backward b) : Node(o), shape(s), function(std::move(b)) {}
+    NodeOf(const char* o, Shape<Rank> s, Backward&& b) : Node(o), shape(s), function(std::move(b)) {}
     void backward(Tape& tape) override {
       function(tape, over<T, Rank>(std::exchange(tape.slots_[std::size_t(output)].gradient, {}), shape));
     }

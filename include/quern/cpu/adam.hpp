@@ -30,23 +30,19 @@ QUERN_INLINE void adam_row(T* w, const T* gradient, T* first, T* second, std::in
   });
 }
 
-/// All rows. Where `touched` is given, only the rows it marks are read from `gradient`: the others are zero.
+/// All rows. Where `touched` is given, only the rows it marks are read from `gradient`: the others are zero. Without it
+/// rows mean nothing, and the elements are cut into even pieces.
 template <class T>
 void adam(View<T, 2> w, View<const T, 2> gradient, const char* touched, View<T, 2> first, View<T, 2> second,
           const AdamStep& s) {
-  if (!touched) {  // one run of elements, whatever the rows
-    parallel_for(w.size(), element_grain, [&](std::int64_t begin, std::int64_t end) {
-      simd_for<T>([&]<class V>(V) {
-        adam_row<V>(w.data + begin, gradient.data + begin, first.data + begin, second.data + begin, end - begin, s);
-      });
-    });
-    return;
-  }
-  const std::int64_t width = w.extent(1);
-  parallel_for(w.extent(0), row_grain(width), [&](std::int64_t begin, std::int64_t end) {
+  const std::int64_t width = touched ? w.extent(1) : 1024, rows = width > 0 ? (w.size() + width - 1) / width : 0;
+  parallel_for(rows, row_grain(width), [&](std::int64_t begin, std::int64_t end) {
     simd_for<T>([&]<class V>(V) {
-      for (std::int64_t r = begin; r < end; ++r)
-        adam_row<V>(w.row(r), touched[r] ? gradient.row(r) : nullptr, first.row(r), second.row(r), width, s);
+      for (std::int64_t r = begin; r < end; ++r) {
+        const std::int64_t i = r * width, n = std::min(width, w.size() - i);
+        const T* g = !touched || touched[r] ? gradient.data + i : nullptr;
+        adam_row<V>(w.data + i, g, first.data + i, second.data + i, n, s);
+      }
     });
   });
 }

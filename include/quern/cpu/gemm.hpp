@@ -203,7 +203,7 @@ struct BlockedProduct {
 };
 
 /// The product of other number types. Defined in quern/cpu/eigen.hpp: include that for double. It stands apart because
-/// Eigen takes longer to compile than the rest of a program that computes in float.
+/// its product costs a second or two to compile, which programs that compute in float need not pay.
 template <class T>
 struct EigenProduct;
 

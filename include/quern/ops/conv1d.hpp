@@ -6,8 +6,9 @@
 ///   db = Σ_t dz(t, :),  dweight(f, e, w) = Σ_t dz(t, f) x(t - (width-1) + w, e),
 ///   dx(s, e) = Σ_{w,f} dz(s + (width-1) - w, f) weight(f, e, w)                       dz is dy through the activation
 ///
-///   Packed<float> y = conv1d(x, weight, bias);   // x: [N, E], weight [F, E, width], bias [F] or [0] → [N +
-///   B(width-1), F]
+///   Packed<float> y = conv1d(x, weight, bias);
+///
+/// x: rows [N, E] of B texts, weight [F, E, width], bias [F] or [0] → rows [N + B(width-1), F].
 #pragma once
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/conv1d.hpp>

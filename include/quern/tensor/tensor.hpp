@@ -80,8 +80,7 @@ class Tensor {
   }
 
   Tensor(const Tensor& other) : storage_(other.storage_.copy()), shape_(other.shape_) {}
-  Tensor(Tensor&& other) noexcept
-      : storage_(std::move(other.storage_)), shape_(std::exchange(other.shape_, Shape<Rank>{})) {}
+  Tensor(Tensor&& other) noexcept = default;  // leaves `other` without memory: its size() is 0
   Tensor& operator=(Tensor other) noexcept {
     std::swap(storage_, other.storage_);
     std::swap(shape_, other.shape_);
