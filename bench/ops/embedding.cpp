@@ -38,8 +38,7 @@ bool row(std::int64_t vocabulary, std::int64_t width) {
       [=] { return std::tuple{bench::uniform_tensor(1, vocabulary, width)}; },
       [](const auto& weight) {
         auto dweight = std::make_shared<Tensor<float, 2>>(weight.shape());
-        dweight->storage()->touched = std::make_unique<TouchedRows>();
-        dweight->storage()->touched->all = false;
+        dweight->storage()->begin_rows();
         return [dweight, saved = embedding_forward(ids_for(weight.extent(0)), weight).saved](const auto& dy) {
           embedding_backward_into(*dweight, dy, saved);
           zero(*dweight);

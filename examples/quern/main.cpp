@@ -1,4 +1,5 @@
 /// quern: from labelled texts to a classifier, and from texts to labels. `quern --help` tells all.
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <new>
@@ -10,6 +11,14 @@
 #include "commands.hpp"
 
 namespace {
+
+/// CLI11 reads 99999999999999999999 as the largest number and -1 as 2^64-1; here they are errors.
+template <class T>
+std::string whole_number(const std::string& text) {
+  T value;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() ? "" : "expected a whole number, got '" + text + "'";
+}
 
 std::string dashed(std::string name) {
   for (char& c : name)
@@ -34,6 +43,7 @@ std::map<std::string, CLI::Option*> add_train_options(CLI::App& app, TrainSettin
           } else if (name != "data") {
             option->capture_default_str()->take_last();
           }
+          if constexpr (std::is_integral_v<T>) option->check(whole_number<T>);
         }
       },
       s);
@@ -111,6 +121,9 @@ int run(int argc, char** argv) {
       "TEXT", use.input,
       "A text; or a file: each line is a text, of CSV and TSV each row; - or nothing: lines of stdin");
   add_reading_options(*predict_app, use);
+  predict_app->parse_complete_callback([&] {
+    if (predict_app->count("TEXT") == 0) use.input = "-";  // an empty TEXT is a text
+  });
   predict_app->add_flag("--json", use.json, "Print one JSON object a line: label and probabilities");
   predict_app->footer("Prints one line for each text: the label, a tab, and its probability.");
 

@@ -66,17 +66,41 @@ TrainOptions options_of(const TrainSettings& s) {
 
 }  // namespace
 
-void prepare_folder(const TrainSettings& s) {
+void check_folder(const TrainSettings& s) {
   const RunFolder folder{s.out};
-  if (s.force) folder.clear();
+  if (s.force) return;
   check(s.resume || !folder.is_finished(), s.out,
         ": holds a finished run; give another --out, or --force to replace it");
-  check(s.resume || !folder.is_begun(), s.out,
+  check(s.resume || !(folder.is_begun() || is_folder(folder.fold(1).path)), s.out,
         ": holds a run that did not end; go on with --resume, or replace it with --force");
+  if (!s.resume || !RunFolder::exists(folder.config())) return;
+  auto then = read_json(folder.config());
+  check(then.is_object(), folder.config(), ": expected an object of settings");
+  nlohmann::json now = config_of(s);
+  for (const char* key : {"data", "vectors"}) then.erase(key), now.erase(key);  // may move; what they hold is compared
+  if (!s.vectors.empty()) then.erase("embedding"), now.erase("embedding");      // theirs counts
+  const std::string differ = detail::differences(then, now);
+  check(differ.empty(), folder.config(), ": is of another run:", differ,
+        "\nResume with the same settings, or begin anew in another folder");
+}
+
+int lock_folder(const std::string& path) {
   std::error_code error;
-  std::filesystem::create_directories(s.out, error);
-  check(!error, s.out, ": the folder cannot be made: ", error.message());
-  write_json(folder.config(), config_of(s));
+  std::filesystem::create_directories(path, error);
+  check(!error, path, ": the folder cannot be made: ", error.message());
+  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd >= 0 && ::flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    ::close(fd);
+    throw_error(text_of(path, ": another training writes into this folder now; give another --out"));
+  }
+  return fd;
+}
+
+void prepare_folder(const TrainSettings& s) {
+  check_folder(s);  // again: another training may have ended here since the first look
+  if (s.force) RunFolder{s.out}.clear();
+  const std::string config = RunFolder{s.out}.config();
+  if (!s.resume || !RunFolder::exists(config)) write_json(config, config_of(s));  // a resume may still be refused
 }
 
 OneRun train_once(const TrainSettings& asked, const Dataset& data, const Split& split,
@@ -109,7 +133,9 @@ OneRun train_once(const TrainSettings& asked, const Dataset& data, const Split& 
   Progress progress;
   TrainHooks hooks{.progress = &progress, .stop = &stop_asked, .checkpoint_seconds = s.checkpoint_seconds};
   const RunFolder folder{s.out};
-  if (!s.out.empty()) hooks.checkpoint = folder.checkpoint();
+  // Only now: a wrong --vectors or a model too large for the memory must not cost the run that --force replaces.
+  const detail::Descriptor lock(s.out.empty() ? -1 : lock_folder(s.out));
+  if (!s.out.empty()) prepare_folder(s), hooks.checkpoint = folder.checkpoint();
   hooks.identity = identity_of(s, vocabulary, data, given);
   hooks.resume = s.resume, hooks.source = data.source, hooks.lines = data.lines;
   auto options = options_of(s);

@@ -16,7 +16,13 @@ struct OneRun {
   nlohmann::ordered_json report;       // what metrics.json holds
 };
 
-/// Throws Error when the folder holds a run that neither --force nor --resume covers; makes it if it is not there.
+/// Throws Error when the folder holds a run that neither --force nor --resume covers, or --resume with other settings.
+void check_folder(const TrainSettings& settings);
+
+/// Makes the folder if it is not there, and keeps other trainings out of it for as long as the descriptor is open.
+int lock_folder(const std::string& path);
+
+/// Checks the folder, clears it with --force, and writes config.json.
 void prepare_folder(const TrainSettings& settings);
 
 /// Trains on split.train, stops by split.held, measures on `test` (may be empty). With settings.out, leaves the folder.

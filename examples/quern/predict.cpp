@@ -107,14 +107,17 @@ std::string column_of(const UseSettings& s, const char* name) {
 int run_predict(const UseSettings& s) {
   use_threads(s.threads);
   const Predictor predictor = load_run(s.folder);
-  if (s.input.empty() || s.input == "-") {
+  if (s.input == "-") {
+    if (!s.format.empty() && s.format != "lines")
+      throw UsageError("predict: lines are read from stdin; for --format " + s.format + " give a file, or /dev/stdin");
     StandardInput(predictor, s).run();
     return 0;
   }
   if (!RunFolder::exists(s.input)) {
     if (s.input.find(' ') == std::string::npos && s.input.find_first_of("./") != std::string::npos)
       say(text_of("'", s.input, "' is no file; taken for a text"));
-    predict(predictor, {&s.input, 1}, s.json);
+    const auto text = to_utf8(s.input, s.encoding.empty() ? Encoding::utf8 : encoding_named(s.encoding), "TEXT");
+    predict(predictor, {&text, 1}, s.json);
     return 0;
   }
   const auto [texts, lines, notes] = read_texts(s.input, {s.format, s.encoding, column_of(s, "text_column"), "", {}});

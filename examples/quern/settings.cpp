@@ -21,6 +21,8 @@ void check_numbers(const TrainSettings& s) {
   const auto not_negative = [](double x) { return x >= 0 && std::isfinite(x); };
   need_at_least("epochs", s.epochs, 1), need_at_least("batch", s.batch, 1), need_at_least("patience", s.patience, 1);
   need_at_least("embedding", s.embedding, 1), need_at_least("filters", s.filters, 1);
+  need(s.embedding <= 1 << 20, "embedding", "at most 1048576", s.embedding);  // what load_run takes
+  need(s.filters <= 1 << 20, "filters", "at most 1048576", s.filters);
   need_at_least("min-count", s.min_count, 1), need_at_least("max-tokens", s.max_tokens, 0);
   need_at_least("warmup", s.warmup, 0);
   need(s.folds == 0 || s.folds >= 2, "folds", "0 or at least 2", s.folds);

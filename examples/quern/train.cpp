@@ -32,12 +32,12 @@ Dataset read_training_data(const TrainSettings& s) {
 
 int train_one(const TrainSettings& s, const Dataset& data) {
   const RunFolder folder{s.out};
+  check_folder(s);
   if (s.resume && folder.is_finished() && !folder.is_begun()) {
     say(text_of(s.out, ": this run has already ended; its metrics:"));
     print(read_json(folder.metrics()).dump(s.json ? -1 : 2) + "\n");
     return 0;
   }
-  prepare_folder(s);
   const auto split = stratified_split(data.labels, std::int64_t(data.classes.size()), s.dev, s.seed);
   const OneRun run = train_once(s, data, split, {});
   const TrainResult& r = run.result;
@@ -104,21 +104,28 @@ OneRun train_fold(const TrainSettings& s, const Dataset& data, Split split, std:
   TrainSettings fold = s;
   fold.folds = 0;
   if (!s.out.empty()) {
-    fold.out = text_of(s.out, "/fold_", k + 1);
-    const RunFolder folder{fold.out};
+    const RunFolder folder = RunFolder{s.out}.fold(k + 1);
+    fold.out = folder.path;
+    check_folder(fold);
     if (s.resume && folder.is_finished() && !folder.is_begun()) {
       const auto report = parse_json(read_file(folder.metrics()), folder.metrics());
-      return {{}, metrics_of(report.at("test"), folder.metrics()), report};
+      const auto then = read_json(folder.split());
+      const nlohmann::json now = split_json(data, inner);
+      for (const char* part : {"train", "dev"})
+        check(json_value<nlohmann::json>(then, part, folder.split()) == now[part], folder.split(),
+              ": holds other lines than the data give now; resume with the same data, or begin anew in another folder");
+      const auto test = json_value<nlohmann::json>(report, "test", folder.metrics());
+      return {{}, metrics_of(test, folder.metrics()), report};
     }
-    prepare_folder(fold);
   }
   return train_once(fold, data, inner, split.held);
 }
 
 int train_folds(const TrainSettings& s, const Dataset& data) {
-  if (!s.out.empty()) prepare_folder(s);
   const auto classes = std::int64_t(data.classes.size());
   check(s.folds <= data.size(), "--folds: ", s.folds, " parts of ", data.size(), " texts");
+  const detail::Descriptor lock(s.out.empty() ? -1 : lock_folder(s.out));
+  if (!s.out.empty()) prepare_folder(s);
   const auto part = stratified_folds(data.labels, classes, s.folds, s.seed);
   MetricsCounter together(classes);
   std::vector<Json> folds;
@@ -140,7 +147,10 @@ int train_folds(const TrainSettings& s, const Dataset& data) {
     }
   }
   const Json report = report_of_folds(folds, together.result(), data.classes);
-  if (!s.out.empty()) write_json(RunFolder{s.out}.metrics(), report);
+  if (!s.out.empty()) {
+    write_json(RunFolder{s.out}.config(), config_of(s));
+    write_json(RunFolder{s.out}.metrics(), report);
+  }
   if (s.json) {
     print(report.dump() + "\n");
     return 0;

@@ -253,3 +253,10 @@ TEST_CASE("what a node kept, and the gradient it used, are given back as soon as
   CHECK(largest <= 4 * one);  // one gradient and what little stands around it, never those of all layers
   CHECK(pool_stats().live_bytes == before);
 }
+
+TEST_CASE("a scalar parameter needs a gradient with memory") {
+  const auto x = Tensor<float, 0>::of(Shape<0>{}, {2});
+  Tensor<float, 0> nothing;
+  Tape tape;
+  CHECK_THROWS_AS(tape.watch(x, nothing), InvalidArgument);
+}

@@ -154,3 +154,15 @@ TEST_CASE("cross_entropy refuses labels, weights, smoothing and batches that mak
   const auto r = tape.watch(in, grads);
   expect_invalid([&] { (void)cross_entropy(r.logits, Ids(3)); }, {"cross_entropy: ", "logits (logits) is [2, 3]"});
 }
+
+TEST_CASE("cross_entropy: class weights must be numbers of at least 0, and not all 0 in a batch") {
+  const auto logits = Tensor<float, 2>::of({2, 2}, {1, 2, 3, 4});
+  const auto labels = Tensor<std::int32_t, 1>::of({2}, {0, 0});
+  auto loss = [&](float first, float second) {
+    return cross_entropy(logits, labels, {.class_weights = Tensor<float, 1>::of({2}, {first, second})}).item();
+  };
+  CHECK(loss(1, 0) > 0);
+  CHECK_THROWS_AS(loss(0, 1), InvalidArgument);
+  CHECK_THROWS_AS(loss(1, -1), InvalidArgument);
+  CHECK_THROWS_AS(loss(1, std::nanf("")), InvalidArgument);
+}

@@ -44,7 +44,8 @@ void fill_gradients(Model<T>& grads, std::uint32_t t, bool dense = false) {
   fill(grads.weight, 1), fill(grads.bias, 2), fill(all, 3);
   for (auto* g : {&grads.weight}) g->storage()->touched->all = true;
   grads.bias.storage()->touched->all = true;
-  for (auto row : drawn_ids(1 + t % 9, 37, 100 + t).span()) {
+  const auto ids = drawn_ids(1 + t % 9, 37, 100 + t);
+  for (auto row : ids.span()) {
     touch_row(grads.table, row);
     std::copy_n(all.rows().row(row), 19, grads.table.rows().row(row));
   }

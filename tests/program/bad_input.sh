@@ -38,9 +38,44 @@ if [ "$(id -u)" != 0 ]; then
   refuse "secret.csv: .*Permission denied" "$here/secret.csv"
 fi
 expect 1 "the folder cannot be made" "$quern" train "$here/data.csv" --out "$here/data.csv/run" $tiny
-expect 1 "vectors.txt: .*No such file" "$quern" train "$here/data.csv" --out "$here/v" $tiny --vectors "$here/vectors.txt"
+refuse "vectors.txt: .*No such file" "$here/data.csv" --vectors "$here/vectors.txt"
+refuse "--folds: 1000 parts of 240 texts" "$here/data.csv" --folds 1000
+echo '{"widths": [1.5]}' >"$here/widths.json"
+refuse "widths.json: 'widths' is .*expected whole numbers" "$here/data.csv" --config "$here/widths.json"
 printf '{"seed": 1' >"$here/broken.json"
 expect 1 "broken.json: not valid JSON" "$quern" train --config "$here/broken.json" --out "$here/none"
+
+# A number that does not fit is wrong usage, not the nearest that does.
+for option in "--seed -1" "--seed 18446744073709551616" "--epochs 99999999999999999999" "--filters 2000000"; do
+  expect 2 "${option% *}: " "$quern" train "$here/data.csv" --out "$here/none" $option
+done
+# Weights that came to nothing are not kept, also where no development texts show it.
+expect 1 "the loss after the last step is .*nan" "$quern" train "$here/data.csv" --out "$here/nan" $tiny --dev 0 --epochs 1 --batch 500 --lr 1e15
+[ -e "$here/nan/model.safetensors" ] && fail "a model without finite results was written"
+# --force takes the old run away only when the new one can begin.
+expect 1 "No such file" "$quern" train "$here/data.csv" --out "$run" $tiny --force --vectors "$here/vectors.txt"
+same_bytes "$here/good/model.safetensors" "$run/model.safetensors"
+# Folds of two settings or of two data sets are not mixed, and a refused --resume changes nothing.
+folds="$quern train --out $here/folds $tiny --epochs 1 --folds 3"
+$folds "$here/data.csv" >"$here/output" 2>&1 || fail "three folds"
+rm -r "$here/folds/fold_3" "$here/folds/metrics.json"
+cp "$here/folds/config.json" "$here/config.json"
+expect 1 "lr: then 0.02, now 0.5" $folds "$here/data.csv" --resume --lr 0.5
+sed 3d "$here/data.csv" >"$here/shorter.csv"
+expect 1 "holds other lines than the data give now" $folds "$here/shorter.csv" --resume
+expect 1 "holds a run that did not end" $folds "$here/data.csv"
+same_bytes "$here/config.json" "$here/folds/config.json"
+expect 0 "all folds together" "$quern" train --out "$here/folds" --resume
+# Two trainings do not write into one folder.
+$quern train "$here/data.csv" --out "$here/busy" $tiny --epochs 100000 --patience 100000 >"$here/stdout" 2>&1 &
+pid=$!
+for _ in $(seq 100); do
+  [ -e "$here/busy/checkpoint.safetensors" ] && break
+  sleep 0.05
+done
+expect 1 "busy: another training writes into this folder now" "$quern" train "$here/data.csv" --out "$here/busy" $tiny --force
+kill -KILL $pid
+wait $pid 2>/dev/null
 
 # A run folder that was damaged.
 damaged() { # damaged PATTERN COMMAND…: the command damages $run; then predict fails with the pattern
@@ -61,6 +96,8 @@ damaged "model.safetensors: its header is said to have 9223372036854775807 bytes
 damaged "model.safetensors: tensor out.bias: element 1 of 2 is nan; expected finite" nan_weight
 damaged "no model.safetensors" rm "$run/model.safetensors"
 damaged "vocabulary.txt:.* the file is truncated" truncate -s -1 "$run/vocabulary.txt"
+two_equal() { printf 'pos\npos\n' >"$run/labels.txt"; }
+damaged "labels.txt:2: 'pos': expected a class name that no other line holds" two_equal
 damaged "config.json: 'embedding' is missing" sed -i /embedding/d "$run/config.json"
 expect 1 "is no folder" "$quern" predict "$here/nowhere" "a good film"
 rm -rf "$run" && cp -r "$here/good" "$run"
@@ -74,6 +111,9 @@ grep -q "standard input:2: .*not UTF-8" "$here/stderr" || fail "predict: the lin
 head -c 100000000 /dev/zero | tr '\0' a | "$quern" predict "$run" >"$here/stdout" 2>"$here/stderr"
 [ "${PIPESTATUS[2]}" = 1 ] || fail "predict: a line of 100 MB is accepted"
 grep -q "standard input:1: a line of more than" "$here/stderr" || fail "predict: a line of 100 MB has no clear error"
+expect 0 "pos|neg" "$quern" predict "$run" ""
+expect 1 "TEXT:1: byte 2 is not UTF-8" "$quern" predict "$run" $'na\xefve'
+expect 2 "lines are read from stdin" "$quern" predict "$run" --format csv
 [ "$(printf 'text\xef' | "$quern" predict "$run" --encoding ISO-8859-1 | wc -l)" = 1 ] || fail "predict --encoding"
 
 # A full disk, for results and for the model; a reader that goes away.

@@ -72,5 +72,5 @@ grep -q "interrupted: .* holds the" "$here/output" || { fail "Ctrl-C does not sa
 expect 0 "pos|neg" "$quern" predict "$out" "good film"
 [ -e "$out/checkpoint.safetensors" ] || fail "Ctrl-C left no checkpoint to go on from"
 expect 1 "of another run" $train --out "$out" --resume --epochs 2000 --patience 2000 --lr 0.03
-expect 1 "options/lr: then 0.02, now 0.03" $train --out "$out" --resume --epochs 2000 --patience 2000 --lr 0.03
+expect 1 "lr: then 0.02, now 0.03" $train --out "$out" --resume --epochs 2000 --patience 2000 --lr 0.03
 finish

@@ -14,8 +14,7 @@ namespace {
 /// A gradient that keeps a list of its rows, as zeros_like makes it.
 Tensor<float, 2> sparse(std::int64_t rows, std::int64_t columns) {
   Tensor<float, 2> g(rows, columns);
-  g.storage()->touched = std::make_unique<TouchedRows>();
-  g.storage()->touched->all = false;
+  g.storage()->begin_rows();
   return g;
 }
 

@@ -83,7 +83,7 @@ TEST_CASE("a block that comes back has lost its name and its rows") {
     const auto a = block(1000);
     first = a.operator->();
     a->name = "weight";
-    a->touched = std::make_unique<TouchedRows>();
+    a->begin_rows();
   }
   const auto b = block(1000);
   REQUIRE(b.operator->() == first);

@@ -98,12 +98,11 @@ TEST_CASE("a copy copies, a move moves, share aliases") {
 
 TEST_CASE("a copy knows the rows its original knew to be touched") {
   Tensor<float, 2> x(2, 3);
-  x.storage()->touched = std::make_unique<TouchedRows>();
-  x.storage()->touched->all = false;
+  x.storage()->begin_rows();
   x.storage()->touched->rows = {1};
   const auto copy = x;
   REQUIRE(bool(copy.storage()->touched));
-  CHECK(copy.storage()->touched.get() != x.storage()->touched.get());
+  CHECK(copy.storage()->touched != x.storage()->touched);
   CHECK(copy.storage()->touched->rows == std::vector<std::int32_t>{1});
 }
 
@@ -163,4 +162,11 @@ TEST_CASE("shapes and views") {
   const View<float, 0> scalar{data, {}};
   CHECK(scalar.size() == 1);
   CHECK(scalar() == 0);
+}
+
+TEST_CASE("extents whose product is too large are refused, not wrapped") {
+  const std::int64_t huge = std::int64_t{1} << 33;
+  CHECK_THROWS_WITH_AS((Tensor<float, 2>(huge, huge)), "shape: the product of the extents is above 2^56",
+                       InvalidArgument);
+  CHECK_THROWS_AS((Tensor<float, 3>(huge, std::int64_t{1} << 20, 16)), InvalidArgument);
 }

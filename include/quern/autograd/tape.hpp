@@ -25,6 +25,9 @@ class Tape {
   explicit Tape(const Random& random) : random_(random) {}
   Tape(const Tape&) = delete;  // recorded tensors point to their tape
   Tape& operator=(const Tape&) = delete;
+  ~Tape() {
+    while (last_) delete take_last();
+  }
 
   /// The model over recorded numbers, its parameters on this tape. Gradients are added into `grads`, which must outlive
   /// the tape. Parameters the rule does not train are constants: nothing is recorded for them.
@@ -68,16 +71,15 @@ class Tape {
 
   /// Runs the last node that has not run, and forgets it with everything it kept. False when none is left.
   bool step_back() {
-    if (nodes_.empty()) return false;
-    auto node = std::move(nodes_.back());
-    nodes_.pop_back();
+    if (!last_) return false;
+    const std::unique_ptr<Node> node(take_last());
     if (slots_[std::size_t(node->output)].gradient) node->backward(*this);  // else: the loss does not depend on it
     return true;
   }
 
   /// The node step_back() will run next: the op's name, and how many are left.
-  const char* next_op() const { return nodes_.empty() ? "" : nodes_.back()->op; }
-  std::size_t size() const { return nodes_.size(); }
+  const char* next_op() const { return last_ ? last_->op : ""; }
+  std::size_t size() const { return nodes_; }
 
   /// Watched parameters the last backward did not reach: they would silently stay as they are.
   std::vector<std::string> without_gradient() const {
@@ -103,7 +105,7 @@ class Tape {
     (look_at(op, inputs, tape, wanted), ...);
     require(tape != nullptr, op, ": an argument is recorded but was never watched");
     if (!wanted) return {y, tape, -1};
-    return {y, tape, tape->note(std::make_unique<NodeOf<T, Rank, Backward>>(op, y.shape(), std::move(backward)))};
+    return {y, tape, tape->note(new NodeOf<T, Rank, Backward>(op, y.shape(), std::move(backward)))};
   }
 
   /// Adds `g` to the gradient of `x`. The first contribution to a result is taken, not copied.
@@ -139,6 +141,7 @@ class Tape {
     virtual void backward(Tape& tape) = 0;
     const char* op;
     int output = -1;
+    Node* before = nullptr;  // the one recorded before it
   };
 
   template <class T, int Rank, class Backward>
@@ -163,17 +166,23 @@ class Tape {
     }
   }
 
-  /// Keeps a node and makes the slot of its result.
-  [[gnu::noinline]] int note(std::unique_ptr<Node> node) {
-    node->output = new_slot({});
-    nodes_.push_back(std::move(node));
-    return nodes_.back()->output;
+  /// Takes a node, owned from here on, and makes the slot of its result.
+  [[gnu::noinline]] int note(Node* node) {
+    node->before = last_;
+    last_ = node;
+    ++nodes_;
+    return node->output = new_slot({});
+  }
+  Node* take_last() {
+    --nodes_;
+    return std::exchange(last_, last_->before);
   }
   [[gnu::noinline]] int new_slot(Slot slot) {
     slots_.push_back(std::move(slot));
     return int(slots_.size()) - 1;
   }
 
+  /// An op may hand on dy itself; it then has two owners and is copied, so no two slots ever share memory.
   template <class T>
   static void add_memory(Slot& slot, Storage memory, std::int64_t size) {
     slot.reached = true;
@@ -194,13 +203,14 @@ class Tape {
   template <class T, int Rank>
   int parameter(const Path& path, const Tensor<T, Rank>& w, Tensor<T, Rank>& gradient) {
     if (!gradient.storage() && w.size() == 0) gradient = Tensor<T, Rank>(w.shape(), w.device());
-    require(gradient.shape() == w.shape(), "watch: the gradient of ", path, " is ", gradient.shape(),
-            ", the parameter ", w.shape(), "; make it with zeros_like(model)");
+    require(gradient.shape() == w.shape() && gradient.size() == w.size(), "watch: the gradient of ", path, " is ",
+            gradient.shape(), ", the parameter ", w.shape(), "; make it with zeros_like(model)");
     return new_slot({gradient.storage(), true, w.size() == 0, path.text()});  // of no elements: nothing to miss
   }
 
   std::vector<Slot> slots_;
-  std::vector<std::unique_ptr<Node>> nodes_;
+  Node* last_ = nullptr;  // owned, and through it all before it
+  std::size_t nodes_ = 0;
   std::optional<Random> random_;
   std::uint32_t random_ops_ = 0;
   bool spent_ = false;

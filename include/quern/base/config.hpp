@@ -5,8 +5,12 @@
 ///   QUERN_POISON  fresh tensors that were not asked to be zero hold NaN: reading one before writing shows up
 #pragma once
 
-#if defined(QUERN_CUDA)
+#if defined(QUERN_CUDA) && defined(QUERN_POISON)
+#define QUERN_ABI v0_cuda_poison
+#elif defined(QUERN_CUDA)
 #define QUERN_ABI v0_cuda
+#elif defined(QUERN_POISON)
+#define QUERN_ABI v0_poison
 #else
 #define QUERN_ABI v0
 #endif

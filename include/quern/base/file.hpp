@@ -61,6 +61,7 @@ inline std::string read_file(const std::string& path, std::size_t limit = std::s
   struct stat info;
   check(::fstat(file.get(), &info) == 0, path, ": cannot be read: ", detail::reason(errno));
   check(!S_ISDIR(info.st_mode), path, ": is a folder where a file is expected; give the path of a file in it");
+  if (S_ISCHR(info.st_mode) && limit > std::size_t(1) << 30) limit = std::size_t(1) << 30;  // /dev/zero has no end
   const auto too_long = [&] { return text_of(path, ": holds more than ", limit, " bytes, the limit for this file"); };
   if (S_ISREG(info.st_mode) && std::uintmax_t(info.st_size) > limit) throw_error(too_long());
   std::string bytes(S_ISREG(info.st_mode) ? std::size_t(info.st_size) : 0, '\0');

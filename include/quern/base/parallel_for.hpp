@@ -4,7 +4,8 @@
 ///   set_threads(2);
 ///   parallel_for(rows, 96, [&](std::int64_t begin, std::int64_t end) { … });   // chunks of 96 rows
 ///
-/// A call from inside a chunk runs in line. An exception leaves parallel_for after all chunks have ended.
+/// A call from inside a chunk, or while another thread's call runs, runs in line. An exception leaves parallel_for
+/// after the chunks that were begun have ended. A child made by fork has no workers: call set_threads in it first.
 #pragma once
 #include <algorithm>
 #include <atomic>
@@ -37,6 +38,7 @@ class ThreadPool {
   int threads() const { return threads_.load(std::memory_order_relaxed); }
 
   void resize(int threads) {
+    require(!inside_, "set_threads: called from inside parallel_for");
     std::lock_guard one_job(job_mutex_);
     stop_workers();
     threads_ = threads;

@@ -15,7 +15,8 @@ namespace quern::inline QUERN_ABI::cpu {
 
 using OffsetsView = View<const std::int64_t, 1>;
 
-/// The first padded row of text b. Its windows begin width-1 rows before this.
+/// The first padded row of text b. Its windows begin width-1 rows before this: neighbouring texts share one gap of
+/// width-1 zero rows, so window r of the whole batch begins at padded row r.
 inline std::int64_t padded_row(OffsetsView offsets, std::int64_t b, std::int64_t width) {
   return offsets(b) + (b + 1) * (width - 1);
 }

@@ -2,7 +2,6 @@
 ///
 ///   cpu::embedding(ids.view(), weight.view(), y.view());
 #pragma once
-#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -19,14 +18,26 @@ void embedding(View<const std::int32_t, 1> ids, View<const T, 2> weight, View<T,
   });
 }
 
+/// The positions 0 … N-1, those of the smallest id first and those of one id in order: a radix sort, byte by byte.
+inline std::vector<std::int32_t> positions_by_id(View<const std::int32_t, 1> ids) {
+  std::vector<std::int32_t> order(std::size_t(ids.size())), next(order.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = std::int32_t(i);
+  for (int shift = 0; shift < 32; shift += 8) {
+    const auto digit = [&](std::int32_t position) { return (std::uint32_t(ids.data[position]) >> shift) & 255; };
+    std::size_t begins[257] = {};
+    for (auto position : order) ++begins[digit(position) + 1];
+    for (int d = 0; d < 256; ++d) begins[d + 1] += begins[d];
+    for (auto position : order) next[begins[digit(position)]++] = position;
+    order.swap(next);
+  }
+  return order;
+}
+
 /// dweight(ids(i), :) += dy(i, :). Positions are sorted by id, so that each row belongs to one thread and is summed in
 /// the order of its positions.
 template <class T>
 void embedding_backward(View<const T, 2> dy, View<const std::int32_t, 1> ids, View<T, 2> dweight) {
-  std::vector<std::int32_t> order(std::size_t(ids.size()));
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = std::int32_t(i);
-  std::sort(order.begin(), order.end(),
-            [&](auto i, auto j) { return ids.data[i] != ids.data[j] ? ids.data[i] < ids.data[j] : i < j; });
+  const std::vector<std::int32_t> order = positions_by_id(ids);
   std::vector<std::int64_t> starts;  // where each id begins in `order`
   for (std::size_t i = 0; i < order.size(); ++i)
     if (i == 0 || ids.data[order[i]] != ids.data[order[i - 1]]) starts.push_back(std::int64_t(i));

@@ -19,7 +19,7 @@ void max_over_time(View<const T, 2> x, View<const std::int64_t, 1> offsets, View
         const std::int64_t first = offsets(b), rows = offsets(b + 1) - first;
         for_each_vector<V>(columns, [&](std::int64_t c, int count) {
           const T* column = x.row(first) + c;
-          V best = V::load(column, count), at(T(0)), all = best - best;  // all: NaN once a NaN or infinity was seen
+          V best = V::load(column, count), at(T(0)), all = best - best;  // x - x is NaN for NaN and infinity, else 0
           for (std::int64_t t = 1; t < rows; ++t) {
             const V now = V::load(column + t * columns, count);
             at = V::where_greater(now, best, V(T(t)), at);

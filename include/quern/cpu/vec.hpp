@@ -104,10 +104,13 @@ struct FloatX4 {
   FloatX4 fma(const FloatX4& b, const FloatX4& c) const { return v * b.v + c.v; }
   FloatX4 max(const FloatX4& b) const { return where_greater(*this, b, *this, b); }
   FloatX4 min(const FloatX4& b) const { return where_greater(b, *this, *this, b); }
+#ifdef QUERN_X86
+  FloatX4 sqrt() const { return _mm_sqrt_ps(v); }
+#else
   FloatX4 sqrt() const { return Floats{std::sqrt(v[0]), std::sqrt(v[1]), std::sqrt(v[2]), std::sqrt(v[3])}; }
-  FloatX4 round() const {
-    return Floats{std::nearbyint(v[0]), std::nearbyint(v[1]), std::nearbyint(v[2]), std::nearbyint(v[3])};
-  }
+#endif
+  /// Adding 1.5 · 2^23 leaves no room for a fraction. For |x| below 2^22, which is all that exp asks.
+  FloatX4 round() const { return (v + 12582912.f) - 12582912.f; }
   FloatX4 power_of_two() const {
     typedef std::uint32_t Bits __attribute__((vector_size(16)));
     const auto whole = reinterpret_cast<Bits>(__builtin_convertvector(v, Ints));

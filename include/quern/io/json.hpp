@@ -61,6 +61,9 @@ T json_value(const nlohmann::json& object, const std::string& key, const std::st
   } else if constexpr (std::is_floating_point_v<T>) {
     if (!value.is_number()) wrong("a number");
   }
+  if constexpr (std::is_same_v<T, std::vector<std::int64_t>>)
+    for (const auto& n : value)
+      if (!n.is_number_integer()) wrong("whole numbers");
   try {
     return value.get<T>();
   } catch (const nlohmann::json::exception& e) {

@@ -6,6 +6,8 @@
 ///
 ///   auto loss = cross_entropy(logits, labels);       // [B, C], [B] → []
 #pragma once
+#include <limits>
+
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/cross_entropy.hpp>
 #include <quern/ops/dispatch.hpp>
@@ -45,6 +47,12 @@ CrossEntropyForward<T> cross_entropy_forward(const Tensor<T, 2>& logits, const I
             "; the logits have ", classes, " classes, so labels are 0 to ", classes - 1, " (", at, ")");
   require(weights.size() == 0 || weights.size() == classes, "cross_entropy: ", weights.size(), " class weights for ",
           classes, " classes (", at, ")");
+  double total = weights.size() ? 0 : 1;
+  for (std::int64_t c = 0; c < weights.size(); ++c)
+    require(weights(c) >= 0 && weights(c) <= std::numeric_limits<T>::max(), "cross_entropy: the weight of class ", c,
+            " is ", weights(c), "; expected a finite number of at least 0 (", at, ")");
+  for (std::int64_t b = 0; b < rows && weights.size(); ++b) total += double(weights(labels(b)));
+  require(total > 0, "cross_entropy: the classes of this batch all have weight 0, so it has no mean loss (", at, ")");
   require(options.label_smoothing >= 0 && options.label_smoothing < 1,
           "cross_entropy: expected label smoothing in [0, 1), got ", options.label_smoothing, " (", at, ")");
   common_device("cross_entropy", logits, labels, weights);

@@ -32,6 +32,9 @@ template <Number T>
 MaxOverTimeForward<T> max_over_time_forward(const Packed<T>& x, Caller at = Caller::here()) {
   check_offsets("max_over_time", x.offsets, x.rows.extent(0), at);
   check_no_empty_text("max_over_time", x.offsets, at);
+  for (std::int64_t b = 0; b < x.texts(); ++b)  // positions travel in float lanes
+    require(x.offsets(b + 1) - x.offsets(b) <= 1 << 24, "max_over_time: text ", b, " has ",
+            x.offsets(b + 1) - x.offsets(b), " rows; at most 2^24 are supported (", at, ")");
   common_device("max_over_time", x.rows);
   const Shape<2> shape{x.texts(), x.rows.extent(1)};
   auto y = Tensor<T, 2>::empty(shape);

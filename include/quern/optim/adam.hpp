@@ -49,8 +49,10 @@ struct Adam {
         [&](const Path& path, auto& w, auto& g, auto& m, auto& v) {
           const ParameterOptions p = options_of(rule, path);
           if (!p.train || w.size() == 0) return;
-          require(g.shape() == w.shape() && m.shape() == w.shape(), "adam: ", path, " is ", w.shape(),
-                  ", its gradient ", g.shape(), ", its moments ", m.shape(), "; make grads with zeros_like(model)");
+          require(g.shape() == w.shape() && m.shape() == w.shape() && g.size() == w.size() && m.size() == w.size(),
+                  "adam: ", path, " is ", w.shape(), ", its gradient ", g.shape(), ", its moments ", m.shape(),
+                  "; make grads with zeros_like(model)");
+          notice_hand_written(g);
           cpu::adam(w.rows(), std::as_const(g).rows(), touched_rows(g), m.rows(), v.rows(), step_of(p));
           zero(g);
         },

@@ -14,6 +14,7 @@ namespace detail {
 /// Calls f(elements, count) for the parts of a gradient that may be non-zero.
 template <class T, int Rank>
 void touched_parts(Tensor<T, Rank>& g, auto&& f) {
+  notice_hand_written(g);
   if (!is_row_sparse(g)) return f(g.data(), g.size());
   const auto rows = g.rows();
   for (auto r : g.storage()->touched->rows) f(rows.row(r), rows.extent(1));

@@ -24,6 +24,7 @@ struct Sgd {
           if (!p.train || w.size() == 0) return;
           require(g.shape() == w.shape(), "sgd: ", path, " is ", w.shape(), ", its gradient ", g.shape(),
                   "; make grads with zeros_like(model)");
+          notice_hand_written(g);
           const double r = rate * p.rate, shrink = 1 - r * weight_decay * p.decay;
           if (is_row_sparse(g) && shrink == 1) {
             const auto width = w.rows().extent(1);

@@ -36,7 +36,7 @@ inline const char* touched_rows(Block& block, std::int64_t rows) {
 
 /// Clears `rows` rows of `row_bytes` each, or those of them that were touched.
 inline void zero_rows(Block& block, std::int64_t rows, std::size_t row_bytes) {
-  auto* touched = block.touched.get();
+  auto* touched = block.touched;
   char* data = static_cast<char*>(block.data());
   if (!touched || touched->all) {
     std::memset(data, 0, std::size_t(rows) * row_bytes);
@@ -50,6 +50,18 @@ inline void zero_rows(Block& block, std::int64_t rows, std::size_t row_bytes) {
   touched->rows.clear();
 }
 }  // namespace detail
+
+/// For optimizers, before they trust the list of rows: a gradient whose list is empty but that holds something other
+/// than zero was written by hand, and all of it counts.
+template <class T, int Rank>
+void notice_hand_written(Tensor<T, Rank>& gradient) {
+  if (!is_row_sparse(gradient) || !gradient.storage()->touched->rows.empty()) return;
+  for (auto x : gradient.span())
+    if (x != T(0)) {
+      gradient.storage()->touched->all = true;
+      return;
+    }
+}
 
 /// A mark for every row of a row-sparse gradient that was touched; null for any other gradient.
 template <class T, int Rank>
@@ -77,7 +89,7 @@ void accumulate(Tensor<T, Rank>& y, const Tensor<T, Rank>& x) {
 /// Lists row `row` of a gradient [rows, C] as about to be written.
 template <class T>
 void touch_row(Tensor<T, 2>& gradient, std::int32_t row) {
-  auto* touched = gradient.storage() ? gradient.storage()->touched.get() : nullptr;
+  auto* touched = gradient.storage() ? gradient.storage()->touched : nullptr;
   if (!touched || touched->all) return;
   if (touched->seen.empty()) touched->seen.resize(std::size_t(gradient.extent(0)));
   auto& seen = touched->seen[std::size_t(row)];

@@ -13,7 +13,8 @@ namespace quern::inline QUERN_ABI {
 /// offsets [B+1]: text b is rows offsets(b) … offsets(b+1)-1; offsets(0) = 0, offsets(B) = N.
 using Offsets = Tensor<std::int64_t, 1>;
 
-/// Rows of several texts, one after another. T may be a recorded number. A copy shares its offsets.
+/// Rows of several texts, one after another. T may be a recorded number. Made from rows and offsets it shares the
+/// offsets.
 template <class T>
 struct Packed {
   Tensor<T, 2> rows;  // [N, C]

@@ -5,13 +5,11 @@
 ///   …                                                  // a training step
 ///   check(pool_stats().system_allocations == before, "the step allocated tensor memory");
 #pragma once
-#include <array>
 #include <atomic>
 #include <bit>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <mutex>
 #include <new>
 #include <string>
@@ -45,12 +43,20 @@ struct TouchedRows {
 struct alignas(64) Block {
   std::atomic<int> owners = 1;
   Device device;
-  std::size_t bytes = 0;     // asked for
-  std::size_t capacity = 0;  // there
-  std::string name;          // a parameter's path in its model, for messages
-  std::unique_ptr<TouchedRows> touched;
+  std::size_t bytes = 0;           // asked for
+  std::size_t capacity = 0;        // there
+  std::string name;                // a parameter's path in its model, for messages
+  TouchedRows* touched = nullptr;  // owned
+  Block* next = nullptr;           // in the pool's list of free blocks of one size
 
   void* data() { return this + 1; }
+
+  /// Forgets the list of touched rows, or begins an empty one.
+  void forget_rows() { delete std::exchange(touched, nullptr); }
+  void begin_rows() {
+    forget_rows();
+    touched = new TouchedRows{false, {}, {}};
+  }
 };
 
 struct PoolStats {
@@ -76,10 +82,10 @@ class Pool {
     std::lock_guard lock(mutex_);
     ++stats_.requests;
     Block* block = nullptr;
-    for (std::size_t c = wanted; c < free_.size() && !block; ++c) {
-      if (free_[c].empty()) continue;
-      block = free_[c].back();
-      free_[c].pop_back();
+    for (std::size_t c = wanted; c < classes && !block; ++c) {
+      if (!free_[c]) continue;
+      block = free_[c];
+      free_[c] = std::exchange(block->next, nullptr);
     }
     if (!block) block = from_system(wanted);
     block->owners.store(1, std::memory_order_relaxed);
@@ -93,25 +99,26 @@ class Pool {
 
   [[gnu::noinline]] void give(Block* block) {
     block->name.clear();
-    block->touched.reset();
+    block->forget_rows();
     std::lock_guard lock(mutex_);
     guard(block, 0);
     stats_.live_bytes -= block->capacity;
-    free_[class_of(block->capacity)].push_back(block);
+    auto& list = free_[class_of(block->capacity)];
+    block->next = list;
+    list = block;
   }
 
   /// Returns every free block to the system.
   void trim() {
     std::lock_guard lock(mutex_);
-    for (auto& list : free_) {
-      for (Block* block : list) {
+    for (auto& list : free_)
+      while (Block* block = list) {
+        list = block->next;
         stats_.held_bytes -= block->capacity;
         guard(block, block->capacity);
         block->~Block();
         std::free(block);
       }
-      list.clear();
-    }
   }
 
   PoolStats stats() {
@@ -120,7 +127,7 @@ class Pool {
   }
 
  private:
-  static constexpr std::size_t smallest = 64;
+  static constexpr std::size_t smallest = 64, classes = 8 * 40;  // the largest is 2^46 bytes
 
   /// Class sizes are 8, 9, … 15 times a power of two, from 64 bytes on: at most an eighth of a block is unused.
   static std::size_t class_of(std::size_t bytes) {
@@ -135,7 +142,7 @@ class Pool {
   Block* from_system(std::size_t c) {
     const std::size_t capacity = size_of(c);
     void* memory = nullptr;
-    if (c >= free_.size() || posix_memalign(&memory, 64, sizeof(Block) + capacity) != 0) {
+    if (c >= classes || posix_memalign(&memory, 64, sizeof(Block) + capacity) != 0) {
       throw_error(text_of("tensor: no memory for ", capacity, " bytes (", stats_.held_bytes, " bytes are held)"));
     }
     auto* block = new (memory) Block;
@@ -154,7 +161,7 @@ class Pool {
   }
 
   std::mutex mutex_;
-  std::array<std::vector<Block*>, 8 * 40> free_;  // the largest class is 2^46 bytes
+  Block* free_[classes] = {};
   PoolStats stats_;
 };
 
@@ -188,7 +195,7 @@ class Storage {
     Storage other(block_->bytes, block_->device);
     std::memcpy(other.data(), data(), block_->bytes);
     other->name = block_->name;
-    if (block_->touched) other->touched = std::make_unique<TouchedRows>(*block_->touched);
+    if (block_->touched) other->touched = new TouchedRows(*block_->touched);
     return other;
   }
 

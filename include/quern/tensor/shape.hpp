@@ -24,9 +24,12 @@ struct Shape {
   /// The number of elements; 1 for rank 0.
   constexpr std::int64_t size() const {
     std::int64_t n = 1;
-    for (auto e : extents) n *= e;
+    for (auto e : extents)
+      if (__builtin_mul_overflow(n, e, &n) || n > largest) too_large();
     return n;
   }
+  static constexpr std::int64_t largest = std::int64_t{1} << 56;  // elements; their bytes still fit 63 bits
+  [[noreturn]] static void too_large() { throw_invalid("shape: the product of the extents is above 2^56"); }
 
   /// The extent of the last axis.
   constexpr std::int64_t last() const requires(Rank > 0) { return extents[Rank - 1]; }

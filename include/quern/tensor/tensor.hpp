@@ -80,7 +80,8 @@ class Tensor {
   }
 
   Tensor(const Tensor& other) : storage_(other.storage_.copy()), shape_(other.shape_) {}
-  Tensor(Tensor&& other) noexcept = default;  // leaves `other` without memory: its size() is 0
+  Tensor(Tensor&& other) noexcept
+      : storage_(std::move(other.storage_)), shape_(std::exchange(other.shape_, Shape<Rank>{})) {}
   Tensor& operator=(Tensor other) noexcept {
     std::swap(storage_, other.storage_);
     std::swap(shape_, other.shape_);
@@ -109,8 +110,10 @@ class Tensor {
 
   T* data() { return static_cast<T*>(storage_.data()); }
   const T* data() const { return static_cast<const T*>(storage_.data()); }
-  std::span<T> span() { return {data(), std::size_t(size())}; }
-  std::span<const T> span() const { return {data(), std::size_t(size())}; }
+  /// All elements. Not of a temporary: `for (auto x : f().span())` would read memory that is already given back.
+  std::span<T> span() & { return {data(), std::size_t(size())}; }
+  std::span<const T> span() const& { return {data(), std::size_t(size())}; }
+  std::span<T> span() && = delete;
 
   View<T, Rank> view() { return view_over<T>(data()); }
   View<const T, Rank> view() const { return view_over<const T>(data()); }

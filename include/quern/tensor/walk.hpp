@@ -128,8 +128,7 @@ inline void name_parameter(const Path& path, const Storage& memory, std::vector<
 inline void begin_gradient(const Path& path, const Storage& memory) {
   if (!memory) return;
   memory->name = path.text();
-  memory->touched = std::make_unique<TouchedRows>();
-  memory->touched->all = false;
+  memory->begin_rows();
 }
 }  // namespace detail
 

@@ -7,6 +7,7 @@
 ///
 /// A Predictor does not change once made: any number of threads may use it at a time.
 #pragma once
+#include <cmath>
 #include <span>
 #include <string>
 #include <utility>
@@ -36,13 +37,19 @@ class Predictor {
 
   /// Probabilities [texts, classes].
   Tensor<float, 2> predict(std::span<const std::string> texts) const {
-    return probabilities_of(model_, encoded(texts), std::int64_t(classes_.size()));
+    auto p = probabilities_of(model_, encoded(texts), std::int64_t(classes_.size()));
+    for (std::int64_t i = 0; i < p.size(); ++i)
+      check(std::isfinite(p.data()[i]), "predict: the probabilities of text ", i / p.extent(1) + 1,
+            " are no numbers: the weights are too large; was the model trained with too high a learning rate?");
+    return p;
   }
   Tensor<float, 2> predict(const std::string& text) const { return predict(std::span(&text, 1)); }
 
   /// Against the labels, which are indices into classes().
   Metrics evaluate(std::span<const std::string> texts, std::span<const std::int32_t> labels) const {
-    return quern::evaluate(model_, encoded(texts, labels), std::int64_t(classes_.size()));
+    const auto m = quern::evaluate(model_, encoded(texts, labels), std::int64_t(classes_.size()));
+    check(std::isfinite(m.loss), "evaluate: the loss is ", m.loss, ": the weights are too large");
+    return m;
   }
 
   Encoded encoded(std::span<const std::string> texts, std::span<const std::int32_t> labels = {}) const {

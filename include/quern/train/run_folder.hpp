@@ -17,6 +17,7 @@
 #include <quern/data/dataset.hpp>
 #include <quern/data/split.hpp>
 #include <quern/io/safetensors.hpp>
+#include <quern/text/string_table.hpp>
 #include <quern/train/predictor.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -32,6 +33,8 @@ struct RunFolder {
   std::string metrics() const { return path + "/metrics.json"; }
   std::string checkpoint() const { return path + "/checkpoint.safetensors"; }
 
+  RunFolder fold(std::int64_t k) const { return {path + "/fold_" + std::to_string(k)}; }  // k from 1
+
   static bool exists(const std::string& file) {
     struct stat info;
     return ::stat(file.c_str(), &info) == 0;
@@ -44,6 +47,10 @@ struct RunFolder {
   void clear() const {
     for (const auto& file : {metrics(), checkpoint(), model(), vocabulary(), labels(), config(), split()})
       check(::unlink(file.c_str()) == 0 || errno == ENOENT, file, ": cannot be removed: ", detail::reason(errno));
+    for (std::int64_t k = 1; is_folder(fold(k).path); ++k) {
+      fold(k).clear();
+      ::rmdir(fold(k).path.c_str());  // it stays if it holds something else
+    }
   }
 };
 
@@ -87,9 +94,13 @@ inline std::vector<std::string> read_labels(const std::string& path) {
   const std::size_t bad = first_invalid_utf8(bytes);
   if (bad != std::string::npos) detail::throw_not(Encoding::utf8, bytes, bad, path);
   std::vector<std::string> classes;
+  StringTable seen;
   for (std::size_t begin = 0; begin < bytes.size();) {
     const std::size_t end = bytes.find('\n', begin);
     classes.push_back(bytes.substr(begin, end - begin));
+    const auto& name = classes.back();
+    check(!name.empty() && name.back() != '\r' && seen.add(name) + 1 == std::int64_t(classes.size()), path, ":",
+          classes.size(), ": '", name, "': expected a class name that no other line holds, and lines that end in \\n");
     begin = end + 1;
   }
   return classes;

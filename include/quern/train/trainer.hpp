@@ -125,6 +125,7 @@ class Trainer {
       end_epoch();
       save();
     }
+    if (!has_dev()) check_last_weights();
     return finished(false);
   }
 
@@ -221,6 +222,13 @@ class Trainer {
     state_.batch = 0, state_.loss_sum = 0, state_.loss_texts = 0, state_.epoch_seconds = 0;
   }
 
+  /// Without development texts nothing has looked at what the last step came to: a few texts do.
+  void check_last_weights() {
+    const auto few = std::span(split_.train).first(std::min<std::size_t>(split_.train.size(), 32));
+    const double loss = evaluate(model_, texts_, few, classes_).loss;
+    if (!std::isfinite(loss)) diverged("the loss after the last step", loss, {});
+  }
+
   std::string line_of_epoch(const EpochReport& r, bool best) const {
     char text[200];
     int n =
@@ -266,7 +274,8 @@ class Trainer {
     const std::string message =
         text_of("train: ", what, " is ", value, " in epoch ", state_.epoch + 1, ", step ", state_.step + 1, where, "; ",
                 kept ? text_of("the weights of epoch ", state_.stopping.best_epoch + 1, ", the best, are kept")
-                     : std::string("no epoch had ended, so no weights are kept"),
+                     : std::string(has_dev() ? "no epoch had ended, so no weights are kept"
+                                             : "without development texts no weights are kept"),
                 "; a lower learning rate or clipping may help");
     if (!kept) throw Diverged(message, {});
     throw Diverged(message, finished(false));
