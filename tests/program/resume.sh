@@ -18,24 +18,31 @@ same_bytes "$here/threads1/model.safetensors" "$here/unbroken/model.safetensors"
 $train --out "$here/other" --seed 4 >"$here/output" 2>&1 || fail "training with another seed"
 cmp -s "$here/unbroken/model.safetensors" "$here/other/model.safetensors" && fail "another seed gave the same bytes"
 
-# Ten trainings, each killed once, anywhere from its start to its end.
-killed=0
-for trial in $(seq 10); do
-  out=$here/killed$trial
+# Ten trainings, each killed once, anywhere from its start to its end. One that ended before its signal came, on a
+# machine that has become faster, counts for nothing: the next signals come sooner.
+killed=0 attempts=0
+while [ $killed -lt 10 ] && [ $attempts -lt 100 ]; do
+  attempts=$((attempts + 1))
+  out=$here/killed$attempts
   $train --out "$out" >"$here/output" 2>&1 &
   pid=$!
   sleep "$(awk -v ms=$((RANDOM % (length + 1))) 'BEGIN { print ms / 1000 }')"
-  kill -KILL $pid 2>/dev/null && killed=$((killed + 1))
+  if ! kill -KILL $pid 2>/dev/null; then
+    wait $pid
+    length=$((length * 4 / 5))
+    continue
+  fi
   wait $pid 2>/dev/null
-  $train --out "$out" --resume >"$here/output" 2>&1 || { fail "resuming after kill $trial" && cat "$here/output"; }
+  killed=$((killed + 1))
+  $train --out "$out" --resume >"$here/output" 2>&1 || { fail "resuming after kill $killed" && cat "$here/output"; }
   same_bytes "$here/unbroken/model.safetensors" "$out/model.safetensors"
   same_bytes "$here/unbroken/vocabulary.txt" "$out/vocabulary.txt"
-  [ -e "$out/metrics.json" ] || fail "no metrics.json after kill $trial"
-  [ -e "$out/checkpoint.safetensors" ] && fail "a checkpoint was left behind after kill $trial"
-  [ -z "$(find "$out" -name '*.tmp')" ] || fail "a half-written file was left behind after kill $trial"
+  [ -e "$out/metrics.json" ] || fail "no metrics.json after kill $killed"
+  [ -e "$out/checkpoint.safetensors" ] && fail "a checkpoint was left behind after kill $killed"
+  [ -z "$(find "$out" -name '*.tmp')" ] || fail "a half-written file was left behind after kill $killed"
 done
-echo "$killed of 10 trainings were killed in time (each takes $length ms)"
-[ "$killed" -ge 5 ] || fail "only $killed trainings were killed before they ended"
+echo "$killed trainings were killed before their end, of $attempts started"
+[ $killed = 10 ] || fail "only $killed of $attempts trainings could be killed before they ended"
 
 # One training killed again and again, until it ends.
 out=$here/chain
