@@ -5,6 +5,10 @@
 ///   QUERN_POISON  fresh tensors that were not asked to be zero hold NaN: reading one before writing shows up
 #pragma once
 
+#if defined(__FAST_MATH__)
+#error "Quern tells NaN from numbers and keeps the order of its sums: compile without -ffast-math and -Ofast"
+#endif
+
 #if defined(QUERN_CUDA) && defined(QUERN_POISON)
 #define QUERN_ABI v0_cuda_poison
 #elif defined(QUERN_CUDA)
