@@ -18,9 +18,9 @@ class FunctionRef<R(A...)> {
  public:
   template <class F>
   requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef>) FunctionRef(F&& f)
-      : object_(&f), call_([](const void* object, A... arguments) -> R {
+      : object_((const void*)&f), call_([](const void* object, A... arguments) -> R {
           using Object = std::remove_reference_t<F>;
-          return (*static_cast<Object*>(const_cast<void*>(object)))(arguments...);
+          return (*(Object*)object)(arguments...);  // this cast takes a function's address as well
         }) {}
   R operator()(A... arguments) const { return call_(object_, arguments...); }
 
