@@ -19,14 +19,14 @@ namespace {
 using namespace quern;
 using quern::cpu::Matrix;
 
-struct Shape {
+struct Sizes {
   const char* name;
   std::int64_t M, K, N;
   bool transpose_a, transpose_b;
   std::int64_t a_row = 0;  // if not 0: rows of A overlap, as the windows of conv1d
 };
 
-constexpr Shape shapes[] = {
+constexpr Sizes shapes[] = {
     {"nn", 1024, 1024, 1024, false, false},
     {"nn", 2048, 384, 384, false, false},
     {"nn", 2048, 384, 1536, false, false},
@@ -85,7 +85,7 @@ double peak_gflops() {
 
 /// The largest |c - reference| over a bound of 4 + sqrt(K) units in the last place of the sum of |a b|, on rows spread
 /// over C.
-double worst_error(const Shape& s, Matrix<const float> A, Matrix<const float> B, const std::vector<float>& c) {
+double worst_error(const Sizes& s, Matrix<const float> A, Matrix<const float> B, const std::vector<float>& c) {
   double worst = 0;
   const std::int64_t rows = std::min<std::int64_t>(s.M, 13);
   std::vector<double> sum(s.N), size(s.N);
@@ -107,7 +107,7 @@ double worst_error(const Shape& s, Matrix<const float> A, Matrix<const float> B,
   return worst;
 }
 
-void measure(benchmark::State& state, const Shape& s, int thread_count) {
+void measure(benchmark::State& state, const Sizes& s, int thread_count) {
   set_threads(thread_count);
   const std::int64_t a_row = s.a_row ? s.a_row : s.K;
   std::vector<float> a(s.transpose_a && !s.a_row ? s.M * s.K : std::max(s.M, s.K) * a_row + s.K + s.M), b(s.K * s.N),
@@ -148,7 +148,7 @@ void measure(benchmark::State& state, const Shape& s, int thread_count) {
 
 int main(int argc, char** argv) {
   for (int threads : {1, 2})
-    for (const Shape& s : shapes)
+    for (const Sizes& s : shapes)
       benchmark::RegisterBenchmark(text_of(s.name, "/", s.M, "x", s.K, "x", s.N, "/threads:", threads).c_str(),
                                    [&s, threads](benchmark::State& state) { measure(state, s, threads); })
           ->UseManualTime()

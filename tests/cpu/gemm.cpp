@@ -10,6 +10,7 @@
 
 #include <quern/cpu/eigen.hpp>
 #include <quern/cpu/gemm.hpp>
+#include <quern/cpu/vec_math.hpp>
 
 using namespace quern;
 using quern::cpu::Matrix;

@@ -35,7 +35,7 @@ struct Loss {
   template <class T>
   CrossEntropyOptions<T> options() const {
     Tensor<T, 1> w(weights.size());
-    std::copy(weights.begin(), weights.end(), w.data());
+    for (std::size_t i = 0; i < weights.size(); ++i) w(i) = T(weights[i]);
     return {std::move(w), smoothing};
   }
   template <class X>
@@ -70,7 +70,7 @@ void expect_loss(const Loss& loss, std::int64_t classes, std::int64_t most = 0, 
 
 std::vector<double> weights_of(std::int64_t classes) {
   std::vector<double> weights;
-  for (auto w : drawn_weights(std::size_t(classes))) weights.push_back(std::abs(w));
+  for (auto w : drawn_weights(std::size_t(classes))) weights.push_back(bf16(std::abs(w)));  // the same number in every type
   return weights;
 }
 

@@ -65,6 +65,12 @@ TEST_CASE_TEMPLATE("the fused op has the composition's values bit for bit, and i
   }
 }
 
+TEST_CASE("the fused op has the composition's values in bf16 too, though that rounds before its maximum") {
+  const auto in = cast<bf16>(large.inputs());
+  const auto offsets = offsets_of(large.lengths);
+  CHECK(same_bits(fused(offsets)(in), composed(offsets)(in)));
+}
+
 TEST_CASE("conv1d_relu_max_over_time: backward as a function gives the tape's gradients") {
   const Convolution c{{3, 1, 7}, 4, 5, 3};
   const auto in = c.inputs();

@@ -4,20 +4,28 @@
 ///   expect_op(Inputs<double>{…}, {.terms = 1}, [](const auto& in) { return add(in.a, in.b); },
 ///             [](const Inputs<double>& in) { … a std::vector<double>, from the formula … });
 ///
-/// For float and double: the value against the naive reference; the recorded value has the plain one's bits; the same
-/// bits of values and gradients with 1, 2 and 5 threads. In double, every gradient against central differences; in
+/// For float, double and bf16: the value against the naive reference; the recorded value has the plain one's bits; the
+/// same bits of values and gradients with 1, 2 and 5 threads. In double, every gradient against central differences; in
 /// float, against that in double. The bounds follow from the number of terms in the longest sum: sums of n products of
 /// numbers up to 1 err by about n/2 units of rounding, and eight times that is allowed.
+///
+/// For bf16 the inputs are rounded first, and the reference and the double gradients are those of the rounded inputs.
+/// The error, as a norm, is at most twice that of the exact result rounded to bf16, plus a floor: what sums in float
+/// and, where an op keeps values in bf16 on the way (`kept`), their rounding bring. `expect_op<false>` leaves bf16 out,
+/// for inputs that differ from others in their rank alone: bodies exist once for each type, and each instantiation
+/// costs seconds.
 #pragma once
 #include <doctest/doctest.h>
 
 #include <cstdio>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include <quern/autograd/gradcheck.hpp>
+#include <quern/base/function_ref.hpp>
 #include <quern/cpu/eigen.hpp>
 
 #include "support/weighted_sum.hpp"
@@ -50,6 +58,9 @@ struct OpCase {
   std::int64_t most = 0;              // elements of each input that are moved for the central difference; 0: all
   double step = 1e-6;                 // of the central difference
   std::optional<Random> random = {};  // given to the tape; the plain op's value then differs
+  // For bf16: by how many times its rounding, 2^-9, an element errs for the values that the op keeps in bf16 on the way
+  // to the value, and to the gradients. 0: the op rounds its results alone.
+  double kept = 0, backward_kept = 0;
 };
 
 /// Four times the expected error of a sum of that many products of numbers up to 1.
@@ -107,51 +118,111 @@ auto pass_over(const Inputs<T>& inputs, const OpCase& c, const std::vector<doubl
   return Pass<Inputs<T>, Y>{Y(y.value()), std::move(gradients)};
 }
 
-template <class P>
-void expect_same_bits(const P& a, const P& b, const std::string& what) {
-  CHECK_MESSAGE(same_bits(a.y, b.y), what, ": the values differ");
-  walk_tensors(
-      [&](const Path& path, const auto& x, const auto& y) {
-        CHECK_MESSAGE(same_bits(x, y), what, ": the gradients of ", path.text(), " differ");
-      },
-      a.gradients, b.gradients);
+/// A pass as plain numbers, which double holds exactly for every type: what is checked about it is compiled once.
+struct Outcome {
+  struct Gradient {
+    std::string name;
+    std::vector<double> values;
+  };
+  std::vector<double> y, plain;  // of the recorded op, and of the plain one
+  std::vector<Gradient> gradients;
+};
+
+template <class T>
+std::vector<double> numbers(std::span<const T> x) {
+  return {x.begin(), x.end()};
 }
 
-/// What holds for one type; gives its pass.
-template <class T, template <class> class Inputs>
-auto expect_op_of(const Inputs<double>& exact, const OpCase& c, const std::vector<double>& expected,
-                  const std::vector<double>& weights, auto&& op) {
-  const Inputs<T> inputs = cast<T>(exact);
-  set_threads(1);
-  auto pass = pass_over(inputs, c, weights, op);
-  expect_close(text_of("value in ", dtype_name<T>), pass.y.span(), expected, rounding_bound<T>(c.terms));
+template <template <class> class Inputs, class T>
+Outcome outcome_of(const Inputs<T>& inputs, const OpCase& c, const std::vector<double>& weights, auto&& op) {
+  const auto pass = pass_over(inputs, c, weights, op);
+  Outcome out;
+  out.y = numbers(pass.y.span());
   if (!c.random) {
     const auto plain = rows_of(op(inputs));
-    CHECK_MESSAGE(same_bits(plain, pass.y), "the recorded op gives other bits than the plain one");
+    out.plain = numbers(plain.span());
   }
+  walk_tensors(
+      [&](const Path& path, const auto& g) {
+        out.gradients.push_back({path.text(), numbers(g.span())});
+      },
+      pass.gradients);
+  return out;
+}
+
+inline bool same_bits(const std::vector<double>& a, const std::vector<double>& b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0);
+}
+
+/// What holds for every type: the plain op computes the recorded one's bits, and the threads do not change them.
+inline Outcome expect_repeatable(const std::string& type, bool draws, FunctionRef<Outcome()> run) {
+  set_threads(1);
+  Outcome first = run();
+  CHECK_MESSAGE((draws || same_bits(first.plain, first.y)), type, ": the recorded op gives other bits than the plain");
   for (int threads : {2, 5}) {
     set_threads(threads);
-    expect_same_bits(pass, pass_over(inputs, c, weights, op), text_of("1 and ", threads, " threads"));
+    const Outcome again = run();
+    CHECK_MESSAGE(same_bits(again.y, first.y), type, ": 1 and ", threads, " threads: the values differ");
+    for (std::size_t i = 0; i < first.gradients.size(); ++i)
+      CHECK_MESSAGE(same_bits(again.gradients[i].values, first.gradients[i].values), type, ": 1 and ", threads,
+                    " threads: the gradients of ", first.gradients[i].name, " differ");
   }
   set_threads(1);
   ++op_cases;
-  return pass;
+  return first;
+}
+
+/// What holds for float and double.
+inline void expect_near(const Outcome& single, const Outcome& exact, const OpCase& c,
+                        const std::vector<double>& expected) {
+  expect_close("value in float", single.y, expected, rounding_bound<float>(c.terms));
+  expect_close("value in double", exact.y, expected, rounding_bound<double>(c.terms));
+  for (std::size_t i = 0; i < exact.gradients.size(); ++i)
+    expect_close("gradient of " + exact.gradients[i].name + " in float", single.gradients[i].values,
+                 exact.gradients[i].values, rounding_bound<float>(c.backward_terms));
+}
+
+/// Of bf16 against what it should be in double; see the head of this file.
+inline void expect_near_rounding(const std::string& what, const std::vector<double>& a,
+                                 const std::vector<double>& exact, std::int64_t terms, double kept) {
+  REQUIRE(a.size() == exact.size());
+  double error = 0, naive = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double e = a[i] - exact[i], n = double(bf16(exact[i])) - exact[i];
+    error += e * e, naive += n * n;
+  }
+  error = std::sqrt(error), naive = std::sqrt(naive);
+  const double each = rounding_bound<float>(terms) + 2 * kept * 0x1p-9, floor = each * std::sqrt(double(a.size()));
+  CHECK_MESSAGE(error <= 2 * naive + floor, what, " in bf16: error ", error, ", of a naive version ", naive, ", floor ",
+                floor);
 }
 
 template <template <class> class Inputs>
+void expect_op_in_bf16(Inputs<double> inputs, const OpCase& c, std::vector<double> weights, auto&& op,
+                       auto&& reference) {
+  const auto rounded = cast<bf16>(inputs);
+  inputs = cast<double>(rounded);
+  for (double& w : weights) w = bf16(w);
+  const auto low = expect_repeatable("bf16", c.random.has_value(), [&] { return outcome_of(rounded, c, weights, op); });
+  const auto high = outcome_of(inputs, c, weights, op);
+  expect_near_rounding("value", low.y, reference(inputs), c.terms, c.kept);
+  for (std::size_t i = 0; i < high.gradients.size(); ++i)
+    expect_near_rounding("gradient of " + high.gradients[i].name, low.gradients[i].values, high.gradients[i].values,
+                         c.backward_terms, c.backward_kept);
+}
+
+template <bool with_bf16 = true, template <class> class Inputs>
 void expect_op(const Inputs<double>& inputs, const OpCase& c, auto&& op, auto&& reference) {
   const std::string shapes = shapes_of(inputs);
   INFO(shapes);
   const std::vector<double> expected = reference(inputs);
   const auto weights = drawn_weights(expected.size());
-  const auto single = expect_op_of<float>(inputs, c, expected, weights, op);
-  const auto exact = expect_op_of<double>(inputs, c, expected, weights, op);
-  walk_tensors(
-      [&](const Path& path, const auto& s, const auto& d) {
-        expect_close("gradient of " + path.text() + " in float", s.span(), d.span(),
-                     rounding_bound<float>(c.backward_terms));
-      },
-      single.gradients, exact.gradients);
+  const auto in_float = cast<float>(inputs);
+  const bool draws = c.random.has_value();
+  const auto single = expect_repeatable("float", draws, [&] { return outcome_of(in_float, c, weights, op); });
+  const auto exact = expect_repeatable("double", draws, [&] { return outcome_of(inputs, c, weights, op); });
+  expect_near(single, exact, c, expected);
+  if constexpr (with_bf16) expect_op_in_bf16(inputs, c, weights, op, reference);
   if (count_parameters(inputs) == 0) return;  // nothing to move
   GradcheckOptions options;
   options.step = c.step, options.most = c.most;

@@ -33,7 +33,7 @@ template <class T, int Rank>
 Tensor<Recorded<T>, 0> weighted_sum(const Tensor<Recorded<T>, Rank>& y, const std::vector<double>& weights) {
   auto backward = [y, weights](Tape& tape, const Tensor<T, 0>& dloss) {
     auto dy = empty_like(y.value());
-    for (std::int64_t i = 0; i < dy.size(); ++i) dy.data()[i] = T(weights[std::size_t(i)]) * dloss.item();
+    for (std::int64_t i = 0; i < dy.size(); ++i) dy.data()[i] = T(T(weights[std::size_t(i)]) * dloss.item());
     tape.add(y, std::move(dy));
   };
   return Tape::record("weighted_sum", weighted_sum(y.value(), weights), std::move(backward), y);

@@ -17,9 +17,9 @@ class Tape;
 template <class T>
 struct Recorded {};
 
-/// The number types ops compute with.
+/// The number types of ops. bf16 is stored; ops over it compute in float.
 template <class T>
-concept Number = std::floating_point<T>;
+concept Number = std::floating_point<T> || std::same_as<T, bf16>;
 
 /// A value and its place on a tape. A copy is the same place. `slot` is -1 where no gradient is wanted: a frozen
 /// parameter, or a result of such.

@@ -40,22 +40,22 @@ class Descriptor {
   int fd_;
 };
 
-inline std::string reason(int error) { return std::strerror(error); }
+[[gnu::cold]] inline std::string reason(int error) { return std::strerror(error); }
 
-inline std::string folder_of(const std::string& path) {
+[[gnu::cold]] inline std::string folder_of(const std::string& path) {
   const auto slash = path.find_last_of('/');
   return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
 }
 
 }  // namespace detail
 
-inline bool is_folder(const std::string& path) {
+[[gnu::cold]] inline bool is_folder(const std::string& path) {
   struct stat info;
   return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
 /// All bytes of a file (or of a pipe). Errors: missing, unreadable, a folder, more than `limit` bytes (default 16 GiB).
-inline std::string read_file(const std::string& path, std::size_t limit = std::size_t(1) << 34) {
+[[gnu::cold]] inline std::string read_file(const std::string& path, std::size_t limit = std::size_t(1) << 34) {
   const detail::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   check(file.get() >= 0, path, ": cannot be opened for reading: ", detail::reason(errno));
   struct stat info;
@@ -84,7 +84,7 @@ inline std::string read_file(const std::string& path, std::size_t limit = std::s
 }
 
 /// The names in a folder, sorted by bytes, without "." and "..".
-inline std::vector<std::string> list_folder(const std::string& path) {
+[[gnu::cold]] inline std::vector<std::string> list_folder(const std::string& path) {
   dirent** entries = nullptr;
   const auto by_bytes = [](const dirent** a, const dirent** b) { return std::strcmp((*a)->d_name, (*b)->d_name); };
   const int count = ::scandir(path.c_str(), &entries, nullptr, by_bytes);
@@ -103,7 +103,7 @@ namespace detail {
 
 /// Opens and locks `path`. The lock keeps a second writer of the same file out; a file left by a killed process
 /// carries no lock and is taken over, so such files do not pile up.
-inline int open_locked(const std::string& path) {
+[[gnu::cold]] inline int open_locked(const std::string& path) {
   for (;;) {
     const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     check(fd >= 0, path, ": cannot be created: ", reason(errno));
@@ -132,7 +132,7 @@ inline const char* write_and_flush(int fd, std::string_view bytes) {
 /// Writes `bytes` to `path` so that a reader, a crash or a full disk meets the old file or the new one: a file
 /// `path`.tmp beside it, fsync, rename, fsync of the folder. Throws Error with the path and the reason; then the old
 /// file is as it was and nothing is left beside it.
-inline void atomic_write(const std::string& path, std::string_view bytes) {
+[[gnu::cold]] inline void atomic_write(const std::string& path, std::string_view bytes) {
   const std::string beside = path + ".tmp";
   const detail::Descriptor file(detail::open_locked(beside));
   const char* failed = detail::write_and_flush(file.get(), bytes);

@@ -8,8 +8,6 @@
 
 #include <quern/base/activation.hpp>
 #include <quern/cpu/gemm.hpp>
-#include <quern/cpu/loops.hpp>
-#include <quern/tensor/tensor.hpp>
 
 namespace quern::inline QUERN_ABI::cpu {
 
@@ -66,40 +64,46 @@ Tensor<T, 2> taps_of(View<const T, 3> weight) {
   return taps;
 }
 
-/// The inverse, for gradients.
+/// The inverse, for gradients: of sums in the type they were made in, rounded here.
 template <class T>
-void weight_of(View<const T, 2> taps, View<T, 3> weight) {
+void weight_of(View<const accumulator_t<T>, 2> taps, View<T, 3> weight) {
   const std::int64_t columns = weight.extent(1), width = weight.extent(2);
   parallel_for(weight.extent(0), 8, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t f = begin; f < end; ++f)
       for (std::int64_t e = 0; e < columns; ++e)
-        for (std::int64_t w = 0; w < width; ++w) weight(f, e, w) = taps(f, w * columns + e);
+        for (std::int64_t w = 0; w < width; ++w) weight(f, e, w) = T(taps(f, w * columns + e));
   });
 }
 
 /// y(r, f) = act(Σ_k padded[r·E + k] taps(f, k) + bias[f])
 template <class T>
-void conv1d(const Tensor<T, 2>& padded, const Tensor<T, 2>& taps, const T* bias, Activation activation, View<T, 2> y) {
-  gemm<T>(y.extent(0), y.extent(1), taps.extent(1), {padded.data(), padded.extent(1), 1},
-          {taps.data(), 1, taps.extent(1)}, y.data, y.extent(1), bias, activation);
+void conv1d(const Tensor<T, 2>& padded, const Tensor<T, 2>& taps, const T* bias, Activation activation,
+            View<accumulator_t<T>, 2> y) {
+  const Widened<T> wide_rows(padded.data(), padded.size()), wide_taps(taps.data(), taps.size());
+  const Widened<T> wide_bias(bias, bias ? y.extent(1) : 0);
+  gemm<accumulator_t<T>>(y.extent(0), y.extent(1), taps.extent(1), {wide_rows.data(), padded.extent(1), 1},
+                         {wide_taps.data(), 1, taps.extent(1)}, y.data, y.extent(1), bias ? wide_bias.data() : nullptr,
+                         activation);
 }
 
 /// dtaps [F, width·E] = Σ_r dy(r, f) · window r
 template <class T>
-void conv1d_backward_taps(View<const T, 2> dy, const Tensor<T, 2>& padded, Tensor<T, 2>& dtaps) {
-  gemm<T>(dtaps.extent(0), dtaps.extent(1), dy.extent(0), {dy.data, 1, dy.extent(1)},
-          {padded.data(), padded.extent(1), 1}, dtaps.data(), dtaps.extent(1));
+void conv1d_backward_taps(View<const T, 2> dy, const Tensor<T, 2>& padded, Tensor<accumulator_t<T>, 2>& dtaps) {
+  const Widened<T> wide_dy(dy.data, dy.size()), wide_rows(padded.data(), padded.size());
+  gemm<accumulator_t<T>>(dtaps.extent(0), dtaps.extent(1), dy.extent(0), {wide_dy.data(), 1, dy.extent(1)},
+                         {wide_rows.data(), padded.extent(1), 1}, dtaps.data(), dtaps.extent(1));
 }
 
 /// dpadded [.., E]: every window's gradient, dy taps, added back at its place, one tap after the other.
 template <class T>
-Tensor<T, 2> conv1d_backward_padded(View<const T, 2> dy, const Tensor<T, 2>& taps, std::int64_t width) {
+Tensor<accumulator_t<T>, 2> conv1d_backward_padded(View<const T, 2> dy, const Tensor<T, 2>& taps, std::int64_t width) {
   const std::int64_t columns = taps.extent(1) / width;
-  Tensor<T, 2> dpadded(dy.extent(0) + width - 1, columns);
+  const Widened<T> wide_dy(dy.data, dy.size()), wide_taps(taps.data(), taps.size());
+  Tensor<accumulator_t<T>, 2> dpadded(dy.extent(0) + width - 1, columns);
   for (std::int64_t w = 0; w < width; ++w)
-    gemm<T>(dy.extent(0), columns, dy.extent(1), {dy.data, dy.extent(1), 1},
-            {taps.data() + w * columns, taps.extent(1), 1}, dpadded.data() + w * columns, columns, nullptr,
-            Activation::none, true);
+    gemm<accumulator_t<T>>(dy.extent(0), columns, dy.extent(1), {wide_dy.data(), dy.extent(1), 1},
+                           {wide_taps.data() + w * columns, taps.extent(1), 1}, dpadded.data() + w * columns, columns,
+                           nullptr, Activation::none, true);
   return dpadded;
 }
 

@@ -11,13 +11,13 @@ namespace quern::inline QUERN_ABI::cpu {
 /// dtaps(f, :) = Σ_b dz(b, f) · window(b, where(b, f)). A filter belongs to one thread; texts are added in order.
 template <class T>
 void conv_max_backward_taps(View<const T, 2> dz, const Tensor<T, 2>& padded, View<const std::int64_t, 1> windows,
-                            View<const std::int32_t, 2> where, Tensor<T, 2>& dtaps) {
+                            View<const std::int32_t, 2> where, Tensor<accumulator_t<T>, 2>& dtaps) {
   const std::int64_t length = dtaps.extent(1), columns = padded.extent(1);
   parallel_for(dtaps.extent(0), 8, [&](std::int64_t begin, std::int64_t end) {
     simd_for<T>([&]<class V>(V) {
       for (std::int64_t f = begin; f < end; ++f) {
-        T* row = dtaps.data() + f * length;
-        std::memset(static_cast<void*>(row), 0, std::size_t(length) * sizeof(T));
+        accumulator_t<T>* row = dtaps.data() + f * length;
+        std::memset(row, 0, std::size_t(length) * sizeof *row);
         for (std::int64_t b = 0; b < dz.extent(0); ++b)
           if (dz(b, f) != 0) axpy<V>(dz(b, f), padded.data() + (windows(b) + where(b, f)) * columns, row, length);
       }
@@ -29,13 +29,14 @@ void conv_max_backward_taps(View<const T, 2> dz, const Tensor<T, 2>& padded, Vie
 /// skipped. A text belongs to one thread; filters are added in order.
 template <class T>
 void conv_max_backward_x(View<const T, 2> dz, const Tensor<T, 2>& taps, std::int64_t width,
-                         View<const std::int64_t, 1> offsets, View<const std::int32_t, 2> where, View<T, 2> dx) {
+                         View<const std::int64_t, 1> offsets, View<const std::int32_t, 2> where,
+                         View<accumulator_t<T>, 2> dx) {
   const std::int64_t columns = dx.extent(1);
   parallel_for(dz.extent(0), 1, [&](std::int64_t begin, std::int64_t end) {
     simd_for<T>([&]<class V>(V) {
       for (std::int64_t b = begin; b < end; ++b) {
         const std::int64_t rows = offsets(b + 1) - offsets(b);
-        std::memset(static_cast<void*>(dx.row(offsets(b))), 0, std::size_t(rows * columns) * sizeof(T));
+        std::memset(dx.row(offsets(b)), 0, std::size_t(rows * columns) * sizeof *dx.data);
         for (std::int64_t f = 0; f < dz.extent(1); ++f) {
           if (dz(b, f) == 0) continue;
           const std::int64_t row = where(b, f) - (width - 1);  // of the window's first tap, counted in the text

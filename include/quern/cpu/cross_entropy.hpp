@@ -11,7 +11,7 @@ namespace quern::inline QUERN_ABI::cpu {
 /// The mean loss; `probabilities` [B, C] receives softmax(logits). `weights` [C] or null. See ops: cross_entropy.
 template <class T>
 double cross_entropy(View<const T, 2> logits, View<const std::int32_t, 1> labels, const T* weights, double smoothing,
-                     View<T, 2> probabilities) {
+                     View<accumulator_t<T>, 2> probabilities) {
   softmax(logits, probabilities);
   const std::int64_t classes = logits.extent(1);
   double loss = 0, total = 0;
@@ -35,7 +35,7 @@ double cross_entropy(View<const T, 2> logits, View<const std::int32_t, 1> labels
 
 /// dlogits(b, c) = dloss / Σ_b w(label b) · (Σ_k q(b, k) p(b, c) - q(b, c)), q the smoothed and weighted target.
 template <class T>
-void cross_entropy_backward(T dloss, View<const T, 2> probabilities, View<const std::int32_t, 1> labels,
+void cross_entropy_backward(T dloss, View<const accumulator_t<T>, 2> probabilities, View<const std::int32_t, 1> labels,
                             const T* weights, double smoothing, View<T, 2> dlogits) {
   const std::int64_t rows = probabilities.extent(0), classes = probabilities.extent(1);
   auto weight = [&](std::int64_t c) { return weights ? double(weights[c]) : 1.0; };

@@ -3,21 +3,28 @@
 ///   cpu::dropout(x.rows(), y.rows(), p, random, op);
 #pragma once
 #include <quern/cpu/loops.hpp>
-#include <quern/tensor/random.hpp>
+#include <quern/cpu/philox.hpp>
 
 namespace quern::inline QUERN_ABI::cpu {
 
 /// y[i] = x[i] / (1-p) where the number of element i is at least p, else 0. NaN in a dropped place is dropped too.
 template <class T>
 void dropout(View<const T, 2> x, View<T, 2> y, double p, const Random& random, std::uint32_t op) {
-  const T scale = p < 1 ? T(1 / (1 - p)) : T(0);
-  const auto threshold = std::uint64_t(p * 0x1p32);  // of 2^32 equally likely numbers, those below are dropped
-  parallel_for(x.size(), 4096, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; i += 4) {
-      const auto bits = random.block(op, std::uint64_t(i) / 4);
-      for (std::int64_t j = 0; j < 4 && i + j < end; ++j)
-        y.data[i + j] = bits[std::size_t(j)] >= threshold ? x.data[i + j] * scale : T(0);
-    }
+  constexpr std::int64_t piece = 512;  // of the mask, small enough for the nearest cache
+  const KeepStream stream(random, op, p);
+  parallel_for(x.size(), 8 * piece, [&](std::int64_t begin, std::int64_t end) {
+    accumulator_t<T> keep[piece + keep_slack];
+    simd_for<T>([&]<class V>(V) {
+      const V scale(accumulator_t<T>(1 / (1 - p)));
+      for (std::int64_t first = begin; first < end; first += piece) {
+        const std::int64_t n = end - first < piece ? end - first : piece;
+        const auto* stays = draw_keep<V>(stream, first, n, keep);
+        for_each_vector<V>(n, [&](std::int64_t i, int count) QUERN_INLINE_LAMBDA {
+          const V v = V::load(x.data + first + i, count);
+          drop(v, V::load(stays + i, count), scale).store(y.data + first + i, count);
+        });
+      }
+    });
   });
 }
 

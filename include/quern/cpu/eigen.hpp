@@ -1,9 +1,10 @@
-/// The one door to Eigen: raw pointers as Eigen matrices, without copies, and the matrix product of double. Include it
-/// by name where a program computes in double (gradcheck does) or hands its own Eigen matrices to Quern. Eigen's own
-/// threads stay off.
+/// The one door to Eigen: matrices of either side seen from the other without copies, and the matrix product of double.
+/// Include it by name where a program computes in double (gradcheck does) or hands its own Eigen matrices to Quern.
+/// Eigen's own threads stay off.
 ///
-///   eigen_map(y, rows, columns).noalias() += eigen_map(a, rows, k) * eigen_map(b, k, columns);     // row-major
-///   eigen_vector(x, n).array() *= 2;
+///   auto x = borrow(features);                                   // row-major Eigen matrix [B, E] → Tensor<float, 2>
+///   cpu::eigen_map(x).rowwise().normalize();                     // Tensor or View [rows, columns] → Eigen::Map
+///   cpu::eigen_vector(bias).array() *= 2;                        // Tensor or View [n] → Eigen::Map
 #pragma once
 #ifndef EIGEN_DONT_PARALLELIZE
 #define EIGEN_DONT_PARALLELIZE
@@ -13,6 +14,7 @@
 #include <cstdint>
 
 #include <quern/cpu/gemm.hpp>
+#include <quern/tensor/borrow.hpp>
 
 namespace quern::inline QUERN_ABI::cpu {
 
@@ -40,6 +42,36 @@ template <class T>
 Eigen::Map<const EigenVector<T>> eigen_vector(const T* data, std::int64_t n) {
   return {data, n};
 }
+
+/// A view or a tensor, read-only where that is. It must outlive the map, so none of a temporary.
+template <class T>
+auto eigen_map(View<T, 2> x) {
+  return eigen_map(x.data, x.extent(0), x.extent(1));
+}
+template <class T>
+auto eigen_vector(View<T, 1> x) {
+  return eigen_vector(x.data, x.extent(0));
+}
+template <class T>
+auto eigen_map(Tensor<T, 2>& x) {
+  return eigen_map(x.view());
+}
+template <class T>
+auto eigen_map(const Tensor<T, 2>& x) {
+  return eigen_map(x.view());
+}
+template <class T>
+auto eigen_vector(Tensor<T, 1>& x) {
+  return eigen_vector(x.view());
+}
+template <class T>
+auto eigen_vector(const Tensor<T, 1>& x) {
+  return eigen_vector(x.view());
+}
+template <class T>
+void eigen_map(const Tensor<T, 2>&& x) = delete;
+template <class T>
+void eigen_vector(const Tensor<T, 1>&& x) = delete;
 
 namespace detail {
 
@@ -114,3 +146,25 @@ struct EigenProduct {
 }  // namespace detail
 
 }  // namespace quern::inline QUERN_ABI::cpu
+
+namespace quern::inline QUERN_ABI {
+
+/// A tensor over an Eigen matrix, array or map with its elements row after row, without a copy: [rows, columns], of a
+/// vector [n], constant if the matrix is. The lifetime is that of borrow() for pointers: the matrix must outlive it and
+/// not be resized.
+template <class M>
+requires std::is_base_of_v<Eigen::DenseBase<std::remove_const_t<M>>, M>
+decltype(auto) borrow(M& matrix, Caller at = Caller::here()) {
+  static_assert(M::IsRowMajor || M::IsVectorAtCompileTime,
+                "borrow: the Eigen matrix is column-major, Quern's tensors are row-major. Declare it "
+                "Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>, or copy it into one");
+  require(matrix.innerStride() == 1 && (M::IsVectorAtCompileTime || matrix.outerStride() == matrix.cols()),
+          "borrow: the Eigen matrix is a part of a larger one, its rows do not follow each other; copy it (", at, ")");
+  if constexpr (M::IsVectorAtCompileTime) {
+    return borrow(matrix.data(), Shape{matrix.size()}, {}, at);
+  } else {
+    return borrow(matrix.data(), Shape{matrix.rows(), matrix.cols()}, {}, at);
+  }
+}
+
+}  // namespace quern::inline QUERN_ABI

@@ -45,11 +45,16 @@ void embedding_backward(View<const T, 2> dy, View<const std::int32_t, 1> ids, Vi
   const std::int64_t width = dy.extent(1);
   parallel_for(std::int64_t(starts.size()) - 1, row_grain(width), [&](std::int64_t begin, std::int64_t end) {
     simd_for<T>([&]<class V>(V) {
-      for (std::int64_t s = begin; s < end; ++s)
-        for (auto i = starts[std::size_t(s)]; i < starts[std::size_t(s) + 1]; ++i) {
-          const auto position = order[std::size_t(i)];
-          axpy<V>(T(1), dy.row(position), dweight.row(ids.data[position]), width);
-        }
+      for (std::int64_t s = begin; s < end; ++s) {
+        const std::int32_t* first = order.data() + starts[std::size_t(s)];
+        const std::int32_t* last = order.data() + starts[std::size_t(s) + 1];
+        T* row = dweight.row(ids.data[*first]);
+        for_each_vector<V>(width, [&](std::int64_t c, int count) {
+          V sum = V::load(row + c, count);
+          for (auto position = first; position < last; ++position) sum = sum + V::load(dy.row(*position) + c, count);
+          sum.store(row + c, count);
+        });
+      }
     });
   });
 }

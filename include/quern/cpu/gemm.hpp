@@ -1,5 +1,6 @@
 /// The matrix product on the CPU. fp32 uses Quern's own kernels for AVX-512, AVX2 and portable 16-byte vectors, chosen
-/// at run time under plain -O2; double uses Eigen, through quern/cpu/eigen.hpp.
+/// at run time under plain -O2; double uses Eigen, through quern/cpu/eigen.hpp; bf16 is the fp32 product of converted
+/// copies, rounded once.
 ///
 ///   Matrix<const float> x{data, inputs, 1}, w{weight, 1, inputs};    // rows of x; w transposed by its strides
 ///   gemm(batch, outputs, inputs, x, w, y, outputs, bias, Activation::relu);    // y = relu(x w^T + bias)
@@ -15,6 +16,7 @@
 #include <quern/base/activation.hpp>
 #include <quern/base/error.hpp>
 #include <quern/base/parallel_for.hpp>
+#include <quern/cpu/convert.hpp>
 #include <quern/cpu/gemm_kernel.hpp>
 
 namespace quern::inline QUERN_ABI::cpu {
@@ -209,6 +211,47 @@ struct EigenProduct;
 
 /// gemm with the kernels of a given instruction set.
 template <class T>
+void gemm_with(InstructionSet set, const Product<T>& p);
+
+/// The rows [0, rows) x [0, columns) of a bf16 operand in float, side by side. Rows that overlap in memory (windows of
+/// conv1d) overlap in the copy too.
+template <class T>
+struct WidenedMatrix {
+  Tensor<float, 1> memory;
+  Matrix<const float> matrix;
+
+  WidenedMatrix(const Matrix<const T>& m, std::int64_t rows, std::int64_t columns) {
+    const bool across = m.col_stride == 1;
+    const std::int64_t count = across ? rows : columns, length = across ? columns : rows;  // of runs of neighbours
+    const std::int64_t step = across ? m.row_stride : m.col_stride, to = std::min(step, length);
+    memory = Tensor<float, 1>::empty(Shape<1>{count > 0 ? (count - 1) * to + length : 0});
+    matrix = across ? Matrix<const float>{memory.data(), to, 1} : Matrix<const float>{memory.data(), 1, to};
+    if (to == step) {
+      convert(m.data, memory.data(), memory.size());
+    } else if (length > 0) {
+      parallel_for(count, row_grain(length), [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t i = begin; i < end; ++i) convert(m.data + i * step, memory.data() + i * to, length);
+      });
+    }
+  }
+};
+
+/// The product of operands that are stored in fewer bits: in float, on copies from the pool, rounded at the end.
+template <class T>
+void multiply_widened(InstructionSet set, const Product<T>& p) {
+  const WidenedMatrix<T> a(p.A, p.M, p.K), b(p.B, p.K, p.N);
+  const Widened<T> bias(p.bias, p.bias ? p.N : 0);
+  auto c = Tensor<float, 2>::empty({p.M, p.N});
+  if (p.accumulate)
+    for (std::int64_t i = 0; i < p.M; ++i) convert(p.C + i * p.ldc, c.data() + i * p.N, p.N);
+  gemm_with<float>(set, {p.M, p.N, p.K, a.matrix, b.matrix, c.data(), p.N, p.bias ? bias.data() : nullptr, p.activation,
+                         p.accumulate});
+  parallel_for(p.M, row_grain(p.N), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) convert(c.data() + i * p.N, p.C + i * p.ldc, p.N);
+  });
+}
+
+template <class T>
 void gemm_with(InstructionSet set, const Product<T>& p) {
   require(p.M >= 0 && p.N >= 0 && p.K >= 0, "gemm: sizes must not be negative, got M ", p.M, ", N ", p.N, ", K ", p.K);
   require(p.A.row_stride == 1 || p.A.col_stride == 1, "gemm: one stride of A must be 1, got ", p.A.row_stride, " and ",
@@ -219,6 +262,8 @@ void gemm_with(InstructionSet set, const Product<T>& p) {
   if (p.M == 0 || p.N == 0) return;
   if constexpr (std::is_same_v<T, float>) {
     BlockedProduct(set, p).run();
+  } else if constexpr (std::is_same_v<T, bf16>) {
+    multiply_widened(set, p);
   } else {
     static_cast<void>(set);
     EigenProduct<T>::run(p);  // incomplete? #include <quern/cpu/eigen.hpp>

@@ -22,14 +22,14 @@ template <class T, class F>
 void for_each_element(std::int64_t n, F&& f) {
   parallel_for(n, element_grain, [&](std::int64_t begin, std::int64_t end) {
     simd_for<T>([&]<class V>(V v) {
-      for_each_vector<V>(end - begin, [&](std::int64_t i, int count) { f(v, begin + i, count); });
+      for_each_vector<V>(end - begin, [&](std::int64_t i, int count) QUERN_INLINE_LAMBDA { f(v, begin + i, count); });
     });
   });
 }
 
-/// y[0..n) += a · x[0..n)
-template <class V, class T>
-QUERN_INLINE void axpy(T a, const T* x, T* y, std::int64_t n) {
+/// y[0..n) += a · x[0..n); y may be kept in the type that x is computed in.
+template <class V, class X, class Y>
+QUERN_INLINE void axpy(accumulator_t<X> a, const X* x, Y* y, std::int64_t n) {
   const V factor(a);
   for_each_vector<V>(n, [&](std::int64_t i, int count) {
     V::load(x + i, count).fma(factor, V::load(y + i, count)).store(y + i, count);
@@ -39,11 +39,13 @@ QUERN_INLINE void axpy(T a, const T* x, T* y, std::int64_t n) {
 /// sums[c] = Σ_r x(r, c). Chunks of columns go to threads; within one, rows are added in order.
 template <class T>
 void sum_rows(View<const T, 2> x, View<T, 1> sums) {
-  parallel_for(x.extent(1), 64, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t c = begin; c < end; ++c) sums.data[c] = 0;
+  constexpr std::int64_t chunk = 64;
+  parallel_for(x.extent(1), chunk, [&](std::int64_t begin, std::int64_t end) {
+    accumulator_t<T> total[chunk] = {};
     simd_for<T>([&]<class V>(V) {
-      for (std::int64_t r = 0; r < x.extent(0); ++r) axpy<V>(T(1), x.row(r) + begin, sums.data + begin, end - begin);
+      for (std::int64_t r = 0; r < x.extent(0); ++r) axpy<V>(1, x.row(r) + begin, total, end - begin);
     });
+    for (std::int64_t c = begin; c < end; ++c) sums.data[c] = T(total[c - begin]);
   });
 }
 

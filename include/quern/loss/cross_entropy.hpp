@@ -22,7 +22,7 @@ struct CrossEntropyOptions {
 };
 template <class T>
 struct CrossEntropySaved {
-  Tensor<T, 2> probabilities;  // [B, C]
+  Tensor<accumulator_t<T>, 2> probabilities;  // [B, C]; for bf16 in float, where p - 1 keeps its digits
   Ids labels;
   Tensor<T, 1> class_weights;
   double label_smoothing;
@@ -56,7 +56,7 @@ CrossEntropyForward<T> cross_entropy_forward(const Tensor<T, 2>& logits, const I
   require(options.label_smoothing >= 0 && options.label_smoothing < 1,
           "cross_entropy: expected label smoothing in [0, 1), got ", options.label_smoothing, " (", at, ")");
   common_device("cross_entropy", logits, labels, weights);
-  auto probabilities = empty_like(logits);
+  auto probabilities = Tensor<accumulator_t<T>, 2>::empty(logits.shape());
   const double loss = cpu::cross_entropy(logits.view(), labels.view(), weights.size() ? weights.data() : nullptr,
                                          options.label_smoothing, probabilities.view());
   return {Tensor<T, 0>::of(Shape<0>{}, {T(loss)}),
@@ -72,7 +72,7 @@ Tensor<T, 0> cross_entropy(const Tensor<T, 2>& logits, const Ids& labels, const 
 /// dloss [] → dlogits [B, C].
 template <Number T>
 Tensor<T, 2> cross_entropy_backward(const Tensor<T, 0>& dloss, const CrossEntropySaved<T>& saved) {
-  auto dlogits = empty_like(saved.probabilities);
+  auto dlogits = Tensor<T, 2>::empty(saved.probabilities.shape());
   cpu::cross_entropy_backward(dloss.item(), saved.probabilities.view(), saved.labels.view(),
                               saved.class_weights.size() ? saved.class_weights.data() : nullptr, saved.label_smoothing,
                               dlogits.view());

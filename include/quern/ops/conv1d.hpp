@@ -55,15 +55,32 @@ void check_conv1d(const char* op, const Tensor<T, 2>& rows, const Offsets& offse
   common_device(op, rows, weight, bias);
 }
 
+namespace detail {
+/// The result in the type it is computed in, and the operands of its product.
+template <class T>
+struct Conv1dComputed {
+  Tensor<accumulator_t<T>, 2> y;
+  Tensor<T, 2> padded, taps;
+};
+template <class T>
+Conv1dComputed<T> compute_conv1d(const Packed<T>& x, const Tensor<T, 3>& weight, const Tensor<T, 1>& bias,
+                                 Activation activation) {
+  const std::int64_t width = weight.extent(2);
+  auto padded = cpu::pad_texts(x.rows.view(), x.offsets.view(), width);
+  auto taps = cpu::taps_of(weight.view());
+  auto y = Tensor<accumulator_t<T>, 2>::empty({x.rows.extent(0) + x.texts() * (width - 1), weight.extent(0)});
+  cpu::conv1d(padded, taps, bias.size() ? bias.data() : nullptr, activation, y.view());
+  return {std::move(y), std::move(padded), std::move(taps)};
+}
+}  // namespace detail
+
 template <Number T>
 Conv1dForward<T> conv1d_forward(const Packed<T>& x, const Tensor<T, 3>& weight, const Tensor<T, 1>& bias,
                                 Activation activation = Activation::none, Caller at = Caller::here()) {
   check_conv1d("conv1d", x.rows, x.offsets, weight, bias, at);
   const std::int64_t width = weight.extent(2);
-  auto padded = cpu::pad_texts(x.rows.view(), x.offsets.view(), width);
-  auto taps = cpu::taps_of(weight.view());
-  auto y = Tensor<T, 2>::empty({x.rows.extent(0) + x.texts() * (width - 1), weight.extent(0)});
-  cpu::conv1d(padded, taps, bias.size() ? bias.data() : nullptr, activation, y.view());
+  auto [computed, padded, taps] = detail::compute_conv1d(x, weight, bias, activation);
+  auto y = cpu::rounded<T>(std::move(computed));
   LinearSaved<T, 2> saved{activation, activation == Activation::none ? Tensor<T, 2>{} : y.share()};
   return {{y.share(), window_offsets(x.offsets, width)},
           {std::move(padded), std::move(taps), x.offsets.share(), width, std::move(saved)}};
@@ -79,18 +96,18 @@ Packed<T> conv1d(const Packed<T>& x, const Tensor<T, 3>& weight, const Tensor<T,
 template <Number T>
 Tensor<T, 2> conv1d_backward_x(const Tensor<T, 2>& dz, const Conv1dSaved<T>& saved) {
   const auto dpadded = cpu::conv1d_backward_padded(dz.view(), saved.taps, saved.width);
-  auto dx = Tensor<T, 2>::empty({saved.offsets(saved.offsets.size() - 1), dpadded.extent(1)});
+  auto dx = Tensor<accumulator_t<T>, 2>::empty({saved.offsets(saved.offsets.size() - 1), dpadded.extent(1)});
   cpu::unpad_texts(dpadded.view(), saved.offsets.view(), saved.width, dx.view());
-  return dx;
+  return cpu::rounded<T>(std::move(dx));
 }
 
 /// dz [N + B(width-1), F] → dweight [F, E, width].
 template <Number T>
 Tensor<T, 3> conv1d_backward_weight(const Tensor<T, 2>& dz, const Conv1dSaved<T>& saved) {
-  auto dtaps = empty_like(saved.taps);
+  auto dtaps = Tensor<accumulator_t<T>, 2>::empty(saved.taps.shape());
   cpu::conv1d_backward_taps(dz.view(), saved.padded, dtaps);
   auto dweight = Tensor<T, 3>::empty({dtaps.extent(0), saved.padded.extent(1), saved.width});
-  cpu::weight_of(std::as_const(dtaps).view(), dweight.view());
+  cpu::weight_of<T>(dtaps.view(), dweight.view());
   return dweight;
 }
 

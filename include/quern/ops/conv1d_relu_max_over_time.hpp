@@ -38,11 +38,13 @@ ConvMaxForward<T> conv1d_relu_max_over_time_forward(const Packed<T>& x, const Te
                                                     const Tensor<T, 1>& bias, Caller at = Caller::here()) {
   check_conv1d("conv1d_relu_max_over_time", x.rows, x.offsets, weight, bias, at);
   check_no_empty_text("conv1d_relu_max_over_time", x.offsets, at);
-  auto [activations, conv] = conv1d_forward(x, weight, bias, Activation::relu, at);
-  auto [y, max] = max_over_time_forward(activations, at);
+  const std::int64_t width = weight.extent(2);
+  auto [activations, padded, taps] = detail::compute_conv1d(x, weight, bias, Activation::relu);
+  auto [largest, max] = max_over_time_forward(Packed{std::move(activations), window_offsets(x.offsets, width)}, at);
+  auto y = cpu::rounded<T>(std::move(largest));
   return {y.share(),
-          {std::move(conv.padded), std::move(conv.taps), y.share(), std::move(max.where), x.offsets.share(),
-           std::move(max.offsets), conv.width}};
+          {std::move(padded), std::move(taps), y.share(), std::move(max.where), x.offsets.share(),
+           std::move(max.offsets), width}};
 }
 
 template <Number T>
@@ -54,18 +56,18 @@ Tensor<T, 2> conv1d_relu_max_over_time(const Packed<T>& x, const Tensor<T, 3>& w
 /// dz [B, F] → dx [N, E].
 template <Number T>
 Tensor<T, 2> conv1d_relu_max_over_time_backward_x(const Tensor<T, 2>& dz, const ConvMaxSaved<T>& saved) {
-  auto dx = Tensor<T, 2>::empty({saved.offsets(saved.offsets.size() - 1), saved.padded.extent(1)});
+  auto dx = Tensor<accumulator_t<T>, 2>::empty({saved.offsets(saved.offsets.size() - 1), saved.padded.extent(1)});
   cpu::conv_max_backward_x(dz.view(), saved.taps, saved.width, saved.offsets.view(), saved.where.view(), dx.view());
-  return dx;
+  return cpu::rounded<T>(std::move(dx));
 }
 
 /// dz [B, F] → dweight [F, E, width].
 template <Number T>
 Tensor<T, 3> conv1d_relu_max_over_time_backward_weight(const Tensor<T, 2>& dz, const ConvMaxSaved<T>& saved) {
-  auto dtaps = empty_like(saved.taps);
+  auto dtaps = Tensor<accumulator_t<T>, 2>::empty(saved.taps.shape());
   cpu::conv_max_backward_taps(dz.view(), saved.padded, saved.windows.view(), saved.where.view(), dtaps);
   auto dweight = Tensor<T, 3>::empty({dtaps.extent(0), saved.padded.extent(1), saved.width});
-  cpu::weight_of(std::as_const(dtaps).view(), dweight.view());
+  cpu::weight_of<T>(dtaps.view(), dweight.view());
   return dweight;
 }
 

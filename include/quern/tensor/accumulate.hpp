@@ -12,6 +12,9 @@
 namespace quern::inline QUERN_ABI {
 
 /// y[i] += x[i]. Vectors of 16 bytes, which every target has: the compilers of plain -O2 make none of their own.
+inline void add_to(bf16* y, const bf16* x, std::int64_t n) {  // in float, rounded once
+  for (std::int64_t i = 0; i < n; ++i) y[i] += x[i];
+}
 template <class T>
 void add_to(T* y, const T* x, std::int64_t n) {
   typedef T Vector __attribute__((vector_size(16), aligned(alignof(T)), may_alias));

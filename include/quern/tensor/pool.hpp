@@ -39,17 +39,20 @@ struct TouchedRows {
   std::vector<char> seen;          // by row
 };
 
-/// The head of every block of tensor memory; the elements follow it, aligned to 64 bytes.
+/// The head of every block of tensor memory. The elements follow it, aligned to 64 bytes; or they lie elsewhere and
+/// belong to somebody else, see Storage::borrow.
 struct alignas(64) Block {
   std::atomic<int> owners = 1;
   Device device;
-  std::size_t bytes = 0;           // asked for
-  std::size_t capacity = 0;        // there
+  std::size_t bytes = 0;     // asked for
+  std::size_t capacity = 0;  // there, behind the head
+  void* elements = this + 1;
   std::string name;                // a parameter's path in its model, for messages
   TouchedRows* touched = nullptr;  // owned
   Block* next = nullptr;           // in the pool's list of free blocks of one size
 
-  void* data() { return this + 1; }
+  void* data() { return elements; }
+  bool borrowed() const { return elements != this + 1; }
 
   /// Forgets the list of touched rows, or begins an empty one.
   void forget_rows() { delete std::exchange(touched, nullptr); }
@@ -100,6 +103,7 @@ class Pool {
   [[gnu::noinline]] void give(Block* block) {
     block->name.clear();
     block->forget_rows();
+    block->elements = block + 1;
     std::lock_guard lock(mutex_);
     guard(block, 0);
     stats_.live_bytes -= block->capacity;
@@ -187,6 +191,15 @@ class Storage {
   }
   ~Storage() {
     if (block_) release();
+  }
+
+  /// Memory that somebody else owns: it is used and never freed, and must live until the last Storage over it is gone.
+  /// The pool gives the head alone.
+  [[gnu::noinline]] static Storage borrow(void* memory, std::size_t bytes, Device device) {
+    Storage storage(0, device);
+    storage->elements = memory;
+    storage->bytes = bytes;
+    return storage;
   }
 
   /// Other memory with the same contents, name and list of touched rows.

@@ -30,7 +30,7 @@ constexpr std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> count
 }
 
 /// What a random number is for. Two purposes never share a number.
-enum class Purpose : std::uint32_t { initial = 1, order, split, dropout, noise, test };
+enum class Purpose : std::uint32_t { initial = 1, order, split, dropout, noise, test, augment };
 
 /// The random numbers of one seed, purpose and step. A value: copy it freely.
 class Random {

@@ -3,6 +3,7 @@
 ///   Shape<2> s{35, 300};          // [35, 300]
 ///   s.size();                     // 10500
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
@@ -56,5 +57,17 @@ template <int Rank>
 void append_text(std::string& out, const Shape<Rank>& s) {
   detail::append_extents(out, s.extents.data(), Rank);
 }
+
+/// A shape of any rank, for checks that are compiled once for all of them. Refers to the Shape it was made from.
+struct Extents {
+  const std::int64_t* data;
+  int rank;
+  template <int Rank>
+  Extents(const Shape<Rank>& s) : data(s.extents.data()), rank(Rank) {}
+  friend bool operator==(const Extents& a, const Extents& b) {
+    return std::equal(a.data, a.data + a.rank, b.data, b.data + b.rank);
+  }
+};
+inline void append_text(std::string& out, const Extents& e) { detail::append_extents(out, e.data, e.rank); }
 
 }  // namespace quern::inline QUERN_ABI

@@ -13,6 +13,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <quern/base/dtype.hpp>
 #include <quern/tensor/pool.hpp>
 #include <quern/tensor/shape.hpp>
 #include <quern/tensor/view.hpp>
@@ -26,9 +27,24 @@ inline constexpr const char* dtype_name<float> = "float";
 template <>
 inline constexpr const char* dtype_name<double> = "double";
 template <>
+inline constexpr const char* dtype_name<bf16> = "bf16";
+template <>
 inline constexpr const char* dtype_name<std::int32_t> = "int32";
 template <>
 inline constexpr const char* dtype_name<std::int64_t> = "int64";
+
+inline void append_text(std::string& out, bf16 x) { append_text(out, float(x)); }
+
+namespace detail {
+[[gnu::noinline]] inline void require_shareable(Extents wanted, std::int64_t wanted_size, Extents shape,
+                                                std::int64_t size) {
+  require(wanted_size == size, "share: ", wanted, " has ", wanted_size, " elements, the tensor ", shape, " has ", size);
+}
+[[gnu::noinline]] inline void require_room(const Storage& storage, Extents shape, std::size_t bytes) {
+  require(!storage || bytes <= storage->bytes, "tensor: ", shape, " does not fit into ", storage ? storage->bytes : 0,
+          " bytes");
+}
+}  // namespace detail
 
 template <class T, int Rank>
 class Tensor {
@@ -59,8 +75,7 @@ class Tensor {
 
   /// A tensor over memory that is already there.
   static Tensor adopt(Storage storage, Shape<Rank> shape) {
-    require(!storage || std::size_t(shape.size()) * sizeof(T) <= storage->bytes, "tensor: ", shape,
-            " does not fit into ", storage ? storage->bytes : 0, " bytes");
+    detail::require_room(storage, shape, std::size_t(shape.size()) * sizeof(T));
     Tensor t;
     t.storage_ = std::move(storage);
     t.shape_ = shape;
@@ -93,8 +108,7 @@ class Tensor {
   /// The same memory seen with other extents of the same product.
   template <int R>
   Tensor<T, R> share(Shape<R> shape) const {
-    require(shape.size() == size(), "share: ", shape, " has ", shape.size(), " elements, the tensor ", shape_, " has ",
-            size());
+    detail::require_shareable(shape, shape.size(), shape_, size());
     return Tensor<T, R>::adopt(storage_, shape);
   }
 

@@ -139,6 +139,15 @@ void name_parameters(auto& model) {
   walk_tensors([&](const Path& path, auto& w) { detail::name_parameter(path, w.storage(), seen); }, model);
 }
 
+namespace detail {
+/// For optimizers: a parameter, its gradient and its moments must be of one form.
+[[gnu::noinline]] inline void require_fitting(const char* op, const Path& path, Extents w, Extents g, Extents m,
+                                              bool complete) {
+  require(g == w && m == w && complete, op, ": ", path, " is ", w, ", its gradient ", g, ", its moments ", m,
+          "; make grads with zeros_like(model)");
+}
+}  // namespace detail
+
 /// The number of elements of all tensors.
 std::int64_t count_parameters(const auto& model) {
   std::int64_t n = 0;
