@@ -13,11 +13,15 @@
 #include <quern/base/parallel_for.hpp>
 
 #include <quern/tensor/accumulate.hpp>
+#include <quern/tensor/borrow.hpp>
 #include <quern/tensor/packed.hpp>
+#include <quern/tensor/print.hpp>
 #include <quern/tensor/random.hpp>
 #include <quern/tensor/tensor.hpp>
 #include <quern/tensor/walk.hpp>
 
+#include <quern/autograd/checkpoint.hpp>
+#include <quern/autograd/custom_op.hpp>
 #include <quern/autograd/gradcheck.hpp>
 #include <quern/autograd/recorded.hpp>
 #include <quern/autograd/tape.hpp>
@@ -28,21 +32,46 @@
 #include <quern/ops/conv1d_relu_max_over_time.hpp>
 #include <quern/ops/dropout.hpp>
 #include <quern/ops/embedding.hpp>
+#include <quern/ops/gelu.hpp>
+#include <quern/ops/layer_norm.hpp>
+#include <quern/ops/layer_norm_residual.hpp>
 #include <quern/ops/linear.hpp>
+#include <quern/ops/log_softmax.hpp>
 #include <quern/ops/matmul.hpp>
 #include <quern/ops/max_over_time.hpp>
+#include <quern/ops/mean.hpp>
+#include <quern/ops/mean_over_time.hpp>
+#include <quern/ops/mul.hpp>
 #include <quern/ops/relu.hpp>
+#include <quern/ops/reshape.hpp>
+#include <quern/ops/scale.hpp>
+#include <quern/ops/sigmoid.hpp>
+#include <quern/ops/slice.hpp>
 #include <quern/ops/softmax.hpp>
+#include <quern/ops/split.hpp>
+#include <quern/ops/sum.hpp>
+#include <quern/ops/tanh.hpp>
+#include <quern/ops/transpose.hpp>
 
 #include <quern/nn/conv1d.hpp>
 #include <quern/nn/embedding.hpp>
 #include <quern/nn/initialise.hpp>
+#include <quern/nn/layer_norm.hpp>
 #include <quern/nn/linear.hpp>
 
+#include <quern/loss/binary_cross_entropy_with_logits.hpp>
 #include <quern/loss/cross_entropy.hpp>
+#include <quern/loss/focal_loss.hpp>
+#include <quern/loss/info_nce.hpp>
+#include <quern/loss/kl_divergence.hpp>
+#include <quern/loss/mse_loss.hpp>
+#include <quern/loss/triplet_margin_loss.hpp>
 
 #include <quern/optim/adam.hpp>
+#include <quern/optim/average.hpp>
 #include <quern/optim/clip.hpp>
+#include <quern/optim/lamb.hpp>
+#include <quern/optim/mixed_precision.hpp>
 #include <quern/optim/schedule.hpp>
 #include <quern/optim/sgd.hpp>
 

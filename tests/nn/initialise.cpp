@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <vector>
@@ -64,6 +65,56 @@ TEST_CASE("uniform and normal values have the spread asked for") {
   CHECK(Spread(w).largest == doctest::Approx(0.25).epsilon(0.01));
   fan_in_uniform(w, 0, Random(1, Purpose::initial), 3);
   CHECK(Spread(w).largest == 0);
+}
+
+TEST_CASE("Kaiming's and Xavier's values have the deviation of their formulas") {
+  Tensor<float, 3> w(120, 40, 5);  // fan in 200, fan out 600
+  const Random random(3, Purpose::initial);
+  auto expect = [&](double deviation, bool bounded) {
+    const Spread spread(w);
+    CHECK(spread.rms == doctest::Approx(deviation).epsilon(0.02));
+    CHECK((spread.largest <= deviation * std::sqrt(3.0) * 1.000001) == bounded);
+  };
+  kaiming_normal(w, random, 1), expect(std::sqrt(2.0 / 200), false);
+  kaiming_uniform(w, random, 1), expect(std::sqrt(2.0 / 200), true);
+  kaiming_normal(w, random, 1, relu_gain(0.2), Fan::out), expect(std::sqrt(2 / 1.04 / 600), false);
+  kaiming_uniform(w, random, 1, tanh_gain, Fan::out), expect(5.0 / 3 / std::sqrt(600), true);
+  xavier_normal(w, random, 1), expect(std::sqrt(2.0 / 800), false);
+  xavier_uniform(w, random, 1, 3), expect(3 * std::sqrt(2.0 / 800), true);
+}
+
+TEST_CASE("a truncated normal is a normal within two deviations") {
+  Tensor<double, 1> w(40'000);
+  truncated_normal(w, 0.5, Random(3, Purpose::initial), 1);
+  std::sort(w.span().begin(), w.span().end());
+  CHECK(w(0) >= -1);
+  CHECK(w(w.size() - 1) <= 1);
+  // Kolmogorov and Smirnov: the largest distance of the two distribution functions.
+  double distance = 0;
+  for (std::int64_t i = 0; i < w.size(); ++i) {
+    const double p = (1 + std::erf(w(i) / 0.5 / std::sqrt(2.0)) / std::erf(std::sqrt(2.0))) / 2;
+    distance = std::max(distance, std::abs(p - (double(i) + 0.5) / double(w.size())));
+  }
+  CHECK(distance < 1.63 / std::sqrt(40'000.0));  // of 1 in 100 seeds
+  for (double y : {0.0, 1e-12, 0.25, -0.75, 0.9545})
+    CHECK(std::erf(detail::inverse_erf(y)) == doctest::Approx(y).epsilon(1e-14));
+}
+
+TEST_CASE("initial values are the same for any number of threads, and one by one those of the generator") {
+  const Random random(4, Purpose::initial);
+  Tensor<float, 2> w(100, 501);
+  std::vector<Tensor<float, 2>> first;
+  for (int threads : {1, 2, 5}) {
+    set_threads(threads);
+    std::vector<Tensor<float, 2>> values;
+    uniform(w, 0.25, random, 3), values.push_back(w);
+    CHECK(w(99, 500) == float((2.0 * random.uniform(3, 50'099) - 1) * 0.25));
+    normal(w, 0.25, random, 3), values.push_back(w);
+    CHECK(w(99, 500) == float(random.normal(3, 50'099) * 0.25));
+    truncated_normal(w, 0.25, random, 3), values.push_back(w);
+    if (threads == 1) first = values;
+    for (std::size_t i = 0; i < values.size(); ++i) CHECK(same_bits(values[i], first[i]));
+  }
 }
 
 TEST_CASE("modules begin as Kim's and PyTorch's do") {

@@ -24,11 +24,16 @@ inline const std::map<std::string, int> ranks = {
 
 /// Files of ops/ that are no op, each with the reason.
 inline const std::map<std::string, std::string> no_ops = {
+    {"axis", "one axis of a shape, for ops along any axis"},
     {"dispatch", "the choice of a device, which all ops share"},
 };
 
 /// Ops that need no body of their own under cpu/, cuda/ and kernels/, each with the reason.
-inline const std::map<std::string, std::string> without_body = {};
+inline const std::map<std::string, std::string> without_body = {
+    {"mean", "the body of sum, with a divisor"},
+    {"reshape", "it shares the memory"},
+    {"split", "its parts are slices"},
+};
 
 /// Longest file that is still read in one go.
 inline constexpr int longest_file = 400;
