@@ -1,5 +1,7 @@
 #include <quern/optim/adam.hpp>
 
+#include <algorithm>
+
 #include "goldens/losses_and_optimizers.hpp"
 #include "optim/reference.hpp"
 #include "support/expect_invalid.hpp"
@@ -64,28 +66,61 @@ TEST_CASE("Adam and AdamW are PyTorch's") {
 }
 
 TEST_CASE_TEMPLATE("a row-sparse gradient steps like a dense one, bit for bit, with any number of threads", T, float,
-                   double) {
+                   double, bf16) {
   for (const AdamOptions& o : {AdamOptions{.rate = 0.01}, AdamOptions{.rate = 0.01, .weight_decay = 0.05},
-                               AdamOptions{.rate = 0.01, .weight_decay = 0.05, .decoupled = true}}) {
-    auto first = make_model<T>();
-    for (int threads : {1, 2, 5}) {
-      set_threads(threads);
-      auto sparse = make_model<T>(), dense = make_model<T>();
-      auto sparse_grads = zeros_like(sparse), dense_grads = zeros_like(dense);
-      Adam a(sparse, o), b(dense, o);
-      for (std::uint32_t t = 0; t < 20; ++t) {
-        fill_gradients(sparse_grads, t), fill_gradients(dense_grads, t, true);
-        CHECK(is_row_sparse(sparse_grads.table));
-        CHECK_FALSE(is_row_sparse(dense_grads.table));
-        a.step(sparse, sparse_grads), b.step(dense, dense_grads);
-      }
-      expect_same_models(sparse, dense);
-      expect_same_models(a.first, b.first);
-      expect_same_models(a.second, b.second);
-      if (threads == 1) first = sparse;
-      expect_same_models(sparse, first);
+                               AdamOptions{.rate = 0.01, .weight_decay = 0.05, .decoupled = true, .amsgrad = true}})
+    expect_sparse_steps_as_dense<T>([&](const auto& model) { return Adam(model, o); });
+}
+
+TEST_CASE("a step over bf16 is float's, rounded once") {
+  auto model = make_model<bf16>();
+  auto exact = cast<float>(model);
+  auto grads = zeros_like(model);
+  fill_gradients(grads, 1);
+  auto exact_grads = cast<float>(grads);
+  Adam of_bf16(model, {.rate = 0.01, .amsgrad = true});
+  Adam of_float(exact, of_bf16.options);
+  of_bf16.step(model, grads), of_float.step(exact, exact_grads);
+  expect_same_models(model, cast<bf16>(exact));
+  expect_same_models(of_bf16.first, cast<bf16>(of_float.first));
+  expect_same_models(of_bf16.second, cast<bf16>(of_float.second));
+  CHECK_FALSE(same_bits(model.weight, make_model<bf16>().weight));
+}
+
+TEST_CASE("moments of rows no text touches fade to zero, not to numbers that are slow to compute with") {
+  for (bool amsgrad : {false, true}) {
+    auto model = make_model<float>();
+    auto grads = zeros_like(model);
+    const AdamOptions o{.rate = 0.01, .beta2 = 0.9};
+    Adam adam(model, {.rate = 0.01, .beta2 = 0.9, .amsgrad = amsgrad});
+    Reference reference(model, {Settings::Kind::adam, o.rate, o.beta1, o.beta2, o.epsilon, 0});
+    for (std::uint32_t t = 0; t < 1200; ++t) {
+      if (t < 3) fill_gradients(grads, t);
+      if (!amsgrad) reference.step(grads);
+      adam.step(model, grads);
+      REQUIRE(subnormal_elements(adam) == 0);
     }
+    CHECK(
+        std::all_of(adam.first.weight.span().begin(), adam.first.weight.span().end(), [](float m) { return m == 0; }));
+    CHECK(std::all_of(adam.second.weight.span().begin(), adam.second.weight.span().end(),
+                      [](float v) { return v == 0; }));
+    if (!amsgrad) CHECK(reference.distance(model) < 1e-5);  // what faded moved no weight
   }
+}
+
+TEST_CASE_TEMPLATE("with epsilon 0 a row that was never touched stays, and other steps have their size", T, float,
+                   double) {
+  One<T> model{Tensor<T, 1>::of({4}, {T(1), T(1), T(1), T(1)})};
+  auto grads = zeros_like(model);
+  Adam adam(model, {.rate = 0.25, .epsilon = 0});
+  accumulate(grads.w, Tensor<T, 1>::of({4}, {T(0), T(-3), T(1e-19), T(NAN)}));
+  adam.step(model, grads);
+  CHECK(model.w(0) == 1);
+  CHECK(double(model.w(1)) == doctest::Approx(1.25).epsilon(1e-6));
+  CHECK(model.w(2) >= T(0.7));  // in float its square is no normal number
+  CHECK(model.w(2) < 1);
+  CHECK(std::isnan(model.w(3)));  // not hidden
+  CHECK(std::isnan(adam.second.w(3)));
 }
 
 TEST_CASE("a large parameter is stepped the same with any number of threads") {
@@ -155,4 +190,9 @@ TEST_CASE("Adam's state is walked like a model: steps, then both moments") {
   CHECK(names.front() == "steps");
   CHECK(names[1] == "first.table");
   CHECK(names[6] == "second.table");
+  names.clear();
+  Adam with_largest(model, {.amsgrad = true});
+  walk([&](const Path& path, const auto&) { names.push_back(path.text()); }, with_largest);
+  REQUIRE(names.size() == 16);
+  CHECK(names[11] == "largest.table");
 }

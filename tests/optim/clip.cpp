@@ -1,5 +1,6 @@
 #include <quern/optim/clip.hpp>
 
+#include <algorithm>
 #include <limits>
 
 #include "optim/reference.hpp"
@@ -12,7 +13,7 @@ double naive_norm(const Model<T>& grads) {
   long double sum = 0;
   walk_tensors(
       [&](const Path&, const auto& g) {
-        for (auto v : g.span()) sum += (long double)(v)*v;
+        for (auto v : g.span()) sum += (long double)(double(v)) * double(v);
       },
       grads);
   return double(std::sqrt(sum));
@@ -34,6 +35,65 @@ TEST_CASE("the norm of many elements keeps its digits") {
   grads.table = Tensor<float, 2>(100, 1001);
   grads.table.fill(0.1f);
   CHECK(global_norm(grads) == doctest::Approx(naive_norm(grads)).epsilon(1e-5));
+}
+
+TEST_CASE_TEMPLATE("the norm has the same bits for a sparse gradient and a dense one, and for any number of threads", T,
+                   float, double, bf16) {
+  const auto touched = drawn_ids(500, 3000, 4);
+  double first = 0;
+  for (int threads : {1, 2, 5}) {
+    set_threads(threads);
+    Model<T> sparse, dense;
+    for (auto* model : {&sparse, &dense}) {
+      model->table = Tensor<T, 2>(3000, 19);
+      *model = zeros_like(*model);
+      if (model == &dense) model->table.storage()->touched->all = true;
+      for (auto row : touched.span()) {
+        touch_row(model->table, row);
+        for (std::int64_t c = 0; c < 19; ++c) model->table(row, c) = T(float(row + c) / 100);
+      }
+    }
+    REQUIRE(is_row_sparse(sparse.table));
+    REQUIRE_FALSE(is_row_sparse(dense.table));
+    if (threads == 1) first = global_norm(dense);
+    CHECK(global_norm(sparse) == first);
+    CHECK(global_norm(dense) == first);
+    CHECK(first == doctest::Approx(naive_norm(dense)).epsilon(1e-6));
+  }
+}
+
+TEST_CASE_TEMPLATE("scaling and clipping by value visit every element that may be non-zero", T, float, double, bf16) {
+  for (bool dense : {false, true}) {
+    auto grads = zeros_like(make_model<T>());
+    fill_gradients(grads, 3, dense);
+    const auto before = grads;
+    scale_gradients(grads, 0.25);
+    walk_tensors(
+        [](const Path&, const auto& g, const auto& b) {
+          std::int64_t wrong = 0;
+          for (std::int64_t i = 0; i < g.size(); ++i) wrong += float(g.data()[i]) != float(b.data()[i]) / 4;
+          CHECK(wrong == 0);
+        },
+        grads, before);
+    grads = before;
+    clip_value(grads, 0.5);
+    std::int64_t cut = 0;
+    walk_tensors(
+        [&](const Path&, const auto& g, const auto& b) {
+          std::int64_t wrong = 0;
+          for (std::int64_t i = 0; i < g.size(); ++i) {
+            wrong += double(g.data()[i]) != std::clamp(double(b.data()[i]), -0.5, 0.5);
+            cut += double(g.data()[i]) != double(b.data()[i]);
+          }
+          CHECK(wrong == 0);
+        },
+        grads, before);
+    CHECK(cut > 20);
+    CHECK(is_row_sparse(grads.table) == !dense);
+    grads.bias(1) = T(std::nanf(""));
+    clip_value(grads, 0.5);
+    CHECK(std::isnan(float(grads.bias(1))));
+  }
 }
 
 TEST_CASE_TEMPLATE("clipping scales all gradients alike, and only down", T, float, double) {
@@ -65,9 +125,10 @@ TEST_CASE("a norm that is not finite is given back and nothing is scaled") {
   }
 }
 
-TEST_CASE("clip_global_norm refuses a norm that is not positive") {
+TEST_CASE("clipping refuses a bound that is not positive") {
   auto grads = zeros_like(make_model<float>());
   for (double norm : {0.0, -1.0, std::nan("")})
     expect_message(message_of<InvalidArgument>([&] { clip_global_norm(grads, norm); }),
                    {"clip_global_norm: expected a positive norm", text_of("got ", norm)});
+  expect_message(message_of<InvalidArgument>([&] { clip_value(grads, 0); }), {"clip_value: expected a positive bound"});
 }

@@ -134,8 +134,45 @@ void expect_zero(const Model<T>& grads) {
 }
 
 /// The same bits in every parameter.
-template <class T>
-void expect_same_models(const Model<T>& a, const Model<T>& b) {
+template <class M>
+void expect_same_models(const M& a, const M& b) {
   walk_tensors([](const Path& path, const auto& x, const auto& y) { CHECK_MESSAGE(same_bits(x, y), path.text()); }, a,
                b);
+}
+
+/// How many elements lie between zero and the smallest normal number.
+template <class M>
+std::int64_t subnormal_elements(const M& model) {
+  std::int64_t n = 0;
+  walk_tensors(
+      [&](const Path&, const auto& w) {
+        for (auto v : w.span()) n += std::fpclassify(v) == FP_SUBNORMAL;
+      },
+      model);
+  return n;
+}
+
+/// Steps a sparse and a dense copy of a model with the same gradients, for each number of threads: the same bits in the
+/// models and in the optimizers. `make(model)` gives an optimizer.
+template <class T>
+void expect_sparse_steps_as_dense(auto&& make) {
+  Model<T> first;
+  for (int threads : {1, 2, 5}) {
+    set_threads(threads);
+    auto sparse = make_model<T>(), dense = make_model<T>();
+    auto sparse_grads = zeros_like(sparse), dense_grads = zeros_like(dense);
+    auto a = make(sparse), b = make(dense);
+    for (std::uint32_t t = 0; t < 20; ++t) {
+      fill_gradients(sparse_grads, t), fill_gradients(dense_grads, t, true);
+      CHECK(is_row_sparse(sparse_grads.table));
+      CHECK_FALSE(is_row_sparse(dense_grads.table));
+      a.step(sparse, sparse_grads), b.step(dense, dense_grads);
+      expect_zero(sparse_grads);
+    }
+    expect_same_models(sparse, dense);
+    expect_same_models(a, b);
+    CHECK_FALSE(same_bits(sparse.table, make_model<T>().table));
+    if (threads == 1) first = sparse;
+    expect_same_models(sparse, first);
+  }
 }

@@ -27,3 +27,23 @@ TEST_CASE("without a total the rate stays at its peak, without a warm-up it begi
   CHECK(falling(4) == 0);
   CHECK(falling(5) == 0);
 }
+
+TEST_CASE("beyond their last step schedules keep their last rate") {
+  CHECK(StepRate{.peak = 8, .every = 2, .factor = 0.5}(5) == 2);
+  const CosineRate cosine{.peak = 1, .warmup = 2, .total = 10, .least = 0.25};
+  CHECK(cosine(0) == 0.5);
+  CHECK(cosine(2) == 1);
+  CHECK(cosine(6) == doctest::Approx(0.625));
+  CHECK(cosine(10) == 0.25);
+  CHECK(cosine(1'000'000'000'000) == 0.25);
+  const OneCycle cycle{.peak = 1, .total = 10};
+  CHECK(cycle(0) == doctest::Approx(0.04));
+  CHECK(cycle(2) == doctest::Approx(1));
+  CHECK(cycle(9) == doctest::Approx(0.04 / 1e4));
+  CHECK(cycle(1'000'000) == cycle(9));
+  CHECK(cycle.momentum(2) == doctest::Approx(0.85));
+  CHECK(cycle.momentum(1'000'000) == doctest::Approx(0.95));
+  const OneCycle falling{.peak = 1, .total = 10, .rising = 0.1};  // turns at once
+  CHECK(falling(0) == doctest::Approx(1));
+  CHECK(falling(1) < 1);
+}

@@ -1,5 +1,7 @@
 #include <quern/optim/sgd.hpp>
 
+#include <algorithm>
+
 #include "goldens/losses_and_optimizers.hpp"
 #include "optim/reference.hpp"
 #include "support/expect_invalid.hpp"
@@ -10,6 +12,11 @@ template <class T>
 struct One {
   Tensor<T, 1> w;
   static void visit(auto&& f, auto&... m) { f("w", m.w...); }
+};
+
+/// Sgd with nothing to walk.
+struct Stateless : Sgd {
+  static void visit(auto&&, auto&...) {}
 };
 
 }  // namespace
@@ -46,23 +53,39 @@ TEST_CASE("SGD is PyTorch's") {
 }
 
 TEST_CASE_TEMPLATE("a row-sparse gradient steps like a dense one, bit for bit, with any number of threads", T, float,
-                   double) {
-  for (double decay : {0.0, 0.05}) {
-    const Sgd sgd{.rate = 0.05, .weight_decay = decay};
-    Model<T> first;
-    for (int threads : {1, 2, 5}) {
-      set_threads(threads);
-      auto sparse = make_model<T>(), dense = make_model<T>();
-      auto sparse_grads = zeros_like(sparse), dense_grads = zeros_like(dense);
-      for (std::uint32_t t = 0; t < 20; ++t) {
-        fill_gradients(sparse_grads, t), fill_gradients(dense_grads, t, true);
-        sgd.step(sparse, sparse_grads), sgd.step(dense, dense_grads);
-      }
-      expect_same_models(sparse, dense);
-      if (threads == 1) first = sparse;
-      expect_same_models(sparse, first);
-    }
+                   double, bf16) {
+  for (double decay : {0.0, 0.05})
+    expect_sparse_steps_as_dense<T>([&](const auto&) { return Stateless{{.rate = 0.05, .weight_decay = decay}}; });
+  for (const MomentumOptions& o : {MomentumOptions{.rate = 0.05, .dampening = 0.25},
+                                   MomentumOptions{.rate = 0.05, .weight_decay = 0.05, .nesterov = true}})
+    expect_sparse_steps_as_dense<T>([&](const auto& model) { return Momentum(model, o); });
+}
+
+TEST_CASE("a step with momentum over bf16 is float's, rounded once") {
+  auto model = make_model<bf16>();
+  auto exact = cast<float>(model);
+  auto grads = zeros_like(model);
+  fill_gradients(grads, 1);
+  auto exact_grads = cast<float>(grads);
+  Momentum of_bf16(model, {.rate = 0.1, .weight_decay = 0.1, .nesterov = true});
+  Momentum of_float(exact, of_bf16.options);
+  of_bf16.step(model, grads), of_float.step(exact, exact_grads);
+  expect_same_models(model, cast<bf16>(exact));
+  expect_same_models(of_bf16.velocity, cast<bf16>(of_float.velocity));
+  CHECK_FALSE(same_bits(model.weight, make_model<bf16>().weight));
+}
+
+TEST_CASE("the velocity of rows no text touches fades to zero, not to numbers that are slow to compute with") {
+  auto model = make_model<float>();
+  auto grads = zeros_like(model);
+  Momentum sgd(model, {.rate = 0.1});
+  for (std::uint32_t t = 0; t < 1200; ++t) {
+    if (t < 3) fill_gradients(grads, t);
+    sgd.step(model, grads);
+    REQUIRE(subnormal_elements(sgd) == 0);
   }
+  CHECK(std::all_of(sgd.velocity.weight.span().begin(), sgd.velocity.weight.span().end(),
+                    [](float u) { return u == 0; }));
 }
 
 TEST_CASE("a rule freezes parameters and scales the rate of others") {
@@ -86,4 +109,36 @@ TEST_CASE("SGD refuses gradients of another model") {
   grads.bias = Tensor<float, 1>(6);
   expect_message(message_of<InvalidArgument>([&] { Sgd{}.step(model, grads); }),
                  {"sgd: bias is [5]", "gradient [6]", "zeros_like"});
+  Momentum sgd(model);
+  expect_message(message_of<InvalidArgument>([&] { sgd.step(model, grads); }),
+                 {"momentum: bias is [5]", "gradient [6]", "velocity [5]", "zeros_like"});
+}
+
+TEST_CASE("momentum refuses settings out of range") {
+  const auto model = make_model<float>();
+  auto message = [&](const MomentumOptions& o) { return message_of<InvalidArgument>([&] { Momentum sgd(model, o); }); };
+  expect_message(message({.rate = -1}), {"momentum: rate -1", "at least 0"});
+  expect_message(message({.momentum = -0.5}), {"momentum -0.5"});
+  expect_message(message({.weight_decay = -2}), {"weight_decay -2"});
+  expect_message(message({.momentum = 0, .nesterov = true}), {"nesterov with momentum 0"});
+  expect_message(message({.dampening = 0.5, .nesterov = true}), {"dampening 0.5"});
+  CHECK(message({.dampening = 0.5}).empty());
+}
+
+TEST_CASE("a rule freezes parameters of momentum and scales rate and decay of others") {
+  auto rule = [](const std::string& path) {
+    return ParameterOptions{
+        .train = path != "table", .rate = path == "bias" ? 0.5 : 1.0, .decay = path == "bias" ? 0.0 : 1.0};
+  };
+  auto model = make_model<double>(), halved = model;
+  auto grads = zeros_like(model, rule), halved_grads = zeros_like(halved);
+  Momentum sgd(model, {.rate = 0.1, .weight_decay = 0.1}, rule), of_halved(halved, {.rate = 0.05});
+  for (int t = 0; t < 3; ++t) {
+    for (auto* g : {&grads.bias, &halved_grads.bias}) accumulate(*g, drawn(Shape{5}, 9));
+    sgd.step(model, grads, rule), of_halved.step(halved, halved_grads);
+  }
+  CHECK(sgd.velocity.table.size() == 0);
+  CHECK(same_bits(model.table, make_model<double>().table));
+  CHECK(same_bits(model.bias, halved.bias));
+  CHECK_FALSE(same_bits(model.weight, make_model<double>().weight));  // of decay alone
 }

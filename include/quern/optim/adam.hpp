@@ -1,16 +1,19 @@
-/// Adam (Kingma & Ba 2015) and AdamW (Loshchilov & Hutter 2019).
+/// Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019) and AMSGrad (Reddi, Kale & Kumar 2018), as in PyTorch.
 ///
 ///   m = β1 m + (1-β1) g,  v = β2 v + (1-β2) g²
 ///   w = w - rate · (m / (1-β1ᵗ)) / (√(v / (1-β2ᵗ)) + ε)         after t steps
 ///   weight decay λ:  Adam adds λ w to g (L2);  AdamW multiplies w by 1 - rate · λ instead
+///   AMSGrad: the largest v so far in place of v
 ///
 ///   Adam adam(model, {.rate = 1e-3});
 ///   adam.step(model, grads);                     // and zeroes grads
 ///
 /// The moments are values of the model's own struct. Rows of an embedding that no text of the batch touched have a zero
-/// gradient: they are stepped like all others, but their gradient is neither read nor cleared.
+/// gradient: they are stepped like all others, bit for bit, but their gradient is neither read nor cleared. Moments too
+/// small to move a weight fade to zero (cpu/moments.hpp), and where epsilon is 0, 0 / 0 is no step.
 #pragma once
 #include <cmath>
+#include <optional>
 
 #include <quern/cpu/adam.hpp>
 #include <quern/tensor/accumulate.hpp>
@@ -22,41 +25,47 @@ struct AdamOptions {
   double rate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
   double weight_decay = 0;
   bool decoupled = false;  // true: AdamW
+  bool amsgrad = false;    // to be set when the Adam is made
 };
 
 template <class M>
 struct Adam {
   AdamOptions options;
   std::int64_t steps = 0;
-  M first, second;  // moments; empty where the rule does not train
+  M first, second;           // moments; empty where the rule does not train
+  std::optional<M> largest;  // of AMSGrad: the largest second moments so far, before their bias correction
 
   template <class Rule = TrainAll>
   explicit Adam(const M& model, const AdamOptions& o = {}, const Rule& rule = {})
       : options(o), first(zeros_like(model, rule)), second(zeros_like(model, rule)) {
+    if (o.amsgrad) largest = second;
     require(o.rate >= 0 && o.beta1 >= 0 && o.beta1 < 1 && o.beta2 >= 0 && o.beta2 < 1 && o.epsilon >= 0 &&
                 o.weight_decay >= 0,
             "adam: rate ", o.rate, ", beta1 ", o.beta1, ", beta2 ", o.beta2, ", epsilon ", o.epsilon, ", weight_decay ",
             o.weight_decay, "; rates, epsilon and decay must be at least 0, betas in [0, 1)");
   }
 
-  static void visit(auto&& f, auto&... a) { f("steps", a.steps...), f("first", a.first...), f("second", a.second...); }
+  static void visit(auto&& f, auto&... a) {
+    f("steps", a.steps...), f("first", a.first...), f("second", a.second...), f("largest", a.largest...);
+  }
 
   /// One step with `grads`, which is zero afterwards. The rule is the one given to watch.
   template <class Rule = TrainAll>
   void step(M& model, M& grads, const Rule& rule = {}) {
     ++steps;
+    M& tops = largest ? *largest : second;
     walk_tensors(
-        [&](const Path& path, auto& w, auto& g, auto& m, auto& v) {
+        [&](const Path& path, auto& w, auto& g, auto& m, auto& v, auto& top) {
           const ParameterOptions p = options_of(rule, path);
           if (!p.train || w.size() == 0) return;
-          require(g.shape() == w.shape() && m.shape() == w.shape() && g.size() == w.size() && m.size() == w.size(),
-                  "adam: ", path, " is ", w.shape(), ", its gradient ", g.shape(), ", its moments ", m.shape(),
-                  "; make grads with zeros_like(model)");
+          detail::require_fitting("adam", path, w.shape(), g.shape(), m.shape(),
+                                  g.size() == w.size() && m.size() == w.size());
           notice_hand_written(g);
-          cpu::adam(w.rows(), std::as_const(g).rows(), touched_rows(g), m.rows(), v.rows(), step_of(p));
+          cpu::adam(w.rows(), std::as_const(g).rows(), touched_rows(g), m.data(), v.data(),
+                    largest ? top.data() : nullptr, step_of(p));
           zero(g);
         },
-        model, grads, first, second);
+        model, grads, first, second, tops);
   }
 
  private:
@@ -70,7 +79,7 @@ struct Adam {
             options.beta2,
             options.epsilon * correct2,
             options.decoupled ? 0 : decay,
-            options.decoupled ? 1 - rate * decay : 1};
+            options.decoupled ? rate * decay : 0};
   }
 };
 
