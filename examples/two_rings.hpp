@@ -1,4 +1,4 @@
-/// What examples 01 and 02 share: the data, the net, and printing. One ring of points lies inside another; a line
+/// What examples 01, 02 and 05 share: the data, the net, and printing. One ring of points lies inside another; a line
 /// cannot part them, a hidden layer can.
 #pragma once
 #include <cmath>

@@ -5,13 +5,14 @@
 ///   auto recorded = tape.watch(model, grads);             // the same struct, over recorded numbers
 ///   tape.backward(cross_entropy(recorded(batch), batch.labels));      // adds into grads
 ///
-/// A tape serves one pass. `step_back()` walks it node by node.
+/// A tape serves one pass. `step_back()` walks it node by node; `observe(&trace)` lets others look on.
 #pragma once
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include <quern/autograd/observer.hpp>
 #include <quern/autograd/recorded.hpp>
 #include <quern/tensor/accumulate.hpp>
 #include <quern/tensor/random.hpp>
@@ -29,6 +30,13 @@ class Tape {
     while (last_) delete take_last();
   }
 
+  /// Tells `observer` of everything from here on. It must live until the pass is over.
+  void observe(TapeObserver* observer) {
+    require(slots_.empty(), "observe: this tape already watches parameters; call observe() before watch()");
+    observer_ = observer;
+    if (observer_) observer_->begin();
+  }
+
   /// The model over recorded numbers, its parameters on this tape. Gradients are added into `grads`, which must outlive
   /// the tape. Parameters the rule does not train are constants: nothing is recorded for them.
   template <template <class> class M, class T, class Rule = TrainAll>
@@ -38,6 +46,8 @@ class Tape {
         [&](const Path& path, const auto& w, auto& g, auto& r) {
           if constexpr (is_tensor<std::remove_cvref_t<decltype(w)>>) {
             r = {w, this, options_of(rule, path).train ? parameter(path, w, g) : -1};
+            if (observer_) [[unlikely]]
+              show(w, r.slot()), tell_parameter(path);
           } else {
             r = w;
           }
@@ -49,7 +59,10 @@ class Tape {
   /// One tensor as a parameter of its own: watch(x, dx).
   template <Number T, int Rank>
   Tensor<Recorded<T>, Rank> watch(const Tensor<T, Rank>& x, Tensor<T, Rank>& gradient) {
-    return {x, this, parameter(Path{}, x, gradient)};
+    const int slot = parameter(Path{}, x, gradient);
+    if (observer_) [[unlikely]]
+      show(x, slot), tell_parameter(Path{});
+    return {x, this, slot};
   }
 
   /// Adds the gradient of `loss`, a scalar, into the gradients of everything it was computed from.
@@ -73,7 +86,15 @@ class Tape {
   bool step_back() {
     if (!last_) return false;
     const std::unique_ptr<Node> node(take_last());
-    if (slots_[std::size_t(node->output)].gradient) node->backward(*this);  // else: the loss does not depend on it
+    if (!slots_[std::size_t(node->output)].gradient) return true;  // the loss does not depend on it
+    if (observer_) [[unlikely]] {
+      observed_ = node.get();
+      observer_->before_backward(*this, node->output);
+      observed_ = nullptr;
+    }
+    node->backward(*this);
+    if (observer_) [[unlikely]]
+      observer_->after_backward(*this, node->output);
     return true;
   }
 
@@ -104,8 +125,13 @@ class Tape {
     bool wanted = false;
     (look_at(op, inputs, tape, wanted), ...);
     require(tape != nullptr, op, ": an argument is recorded but was never watched");
-    if (!wanted) return {y, tape, -1};
-    return {y, tape, tape->note(new NodeOf<T, Rank, Backward>(op, y.shape(), std::move(backward)))};
+    const int slot = wanted ? tape->note(new NodeOf<T, Rank, Backward>(op, y.shape(), std::move(backward))) : -1;
+    if (tape->observer_) [[unlikely]] {
+      (tape->show(inputs), ...);
+      tape->show(y, slot);
+      tape->tell_recorded(op);
+    }
+    return {y, tape, slot};
   }
 
   /// Adds `g` to the gradient of `x`. The first contribution to a result is taken, not copied.
@@ -128,7 +154,26 @@ class Tape {
     return over<T, Rank>(slot.gradient, x.shape());
   }
 
+  // What observers call.
+
+  /// What has been added so far to the gradient of the value in `slot`; empty where nothing was.
+  const Storage& gradient_in(int slot) const { return slots_.at(std::size_t(slot)).gradient; }
+
+  /// In before_backward: what the op at hand would add to `input`, were `dy` the gradient of its result; empty for
+  /// nothing. With a unit vector for dy that is a row of the op's Jacobian. Nothing is changed.
+  Storage try_backward(const Storage& dy, int input) {
+    require(observed_ != nullptr, "try_backward: there is no op at hand; call this from before_backward");
+    std::vector<Slot> real(slots_.size());
+    std::swap(real, slots_);  // the op adds to all that it was made from: here that goes to waste
+    slots_[std::size_t(observed_->output)].gradient = dy;
+    observed_->backward(*this);
+    std::swap(real, slots_);
+    return real.at(std::size_t(input)).gradient;
+  }
+
  private:
+  friend class Replay;  // of checkpoint.hpp: computes a part again on a tape of its own, into the slots of this one
+
   struct Slot {
     Storage gradient;
     bool parameter = false, reached = false;
@@ -166,6 +211,30 @@ class Tape {
     }
   }
 
+  /// For an observer: the arguments of an op as they stand, and its result.
+  template <class In>
+  void show(const In& x, int slot = -1) {
+    if constexpr (is_recorded<In>) {
+      show(x.value(), x.slot());
+    } else if constexpr (is_tensor<In>) {
+      show(x.storage(), &element_type<typename In::Element>, x.shape().extents.data(), In::rank, slot);
+    } else {
+      for (const auto& element : x) show(element);
+    }
+  }
+  [[gnu::cold, gnu::noinline]] void show(const Storage& memory, const ElementType* type, const std::int64_t* extents,
+                                         int rank, int slot) {
+    shown_.push_back({AnyTensor(memory, type, extents, rank), slot});
+  }
+  [[gnu::cold, gnu::noinline]] void tell_recorded(const char* op) {
+    const auto inputs = std::exchange(shown_, {});
+    observer_->recorded(op, inputs.back(), {inputs.begin(), inputs.end() - 1});
+  }
+  [[gnu::cold, gnu::noinline]] void tell_parameter(const Path& path) {
+    const auto value = std::exchange(shown_, {});
+    observer_->parameter(path.text(), value.back());
+  }
+
   /// Takes a node, owned from here on, and makes the slot of its result.
   [[gnu::noinline]] int note(Node* node) {
     node->before = last_;
@@ -190,7 +259,8 @@ class Tape {
       auto sum = over<T, 1>(slot.gradient, Shape<1>{size});
       accumulate(sum, over<T, 1>(std::move(memory), Shape<1>{size}));
     } else {
-      slot.gradient = memory && memory->owners == 1 ? std::move(memory) : memory.copy();
+      const bool ours = memory && memory->owners == 1 && !memory->borrowed();
+      slot.gradient = ours ? std::move(memory) : memory.copy();
     }
   }
 
@@ -203,9 +273,14 @@ class Tape {
   template <class T, int Rank>
   int parameter(const Path& path, const Tensor<T, Rank>& w, Tensor<T, Rank>& gradient) {
     if (!gradient.storage() && w.size() == 0) gradient = Tensor<T, Rank>(w.shape(), w.device());
-    require(gradient.shape() == w.shape() && gradient.size() == w.size(), "watch: the gradient of ", path, " is ",
-            gradient.shape(), ", the parameter ", w.shape(), "; make it with zeros_like(model)");
-    return new_slot({gradient.storage(), true, w.size() == 0, path.text()});  // of no elements: nothing to miss
+    return parameter(path, w.shape(), w.size(), gradient.shape(), gradient.size(), gradient.storage());
+  }
+  /// What is the same for all types and ranks.
+  [[gnu::noinline]] int parameter(const Path& path, Extents w, std::int64_t w_size, Extents g, std::int64_t g_size,
+                                  const Storage& gradient) {
+    require(g == w && g_size == w_size, "watch: the gradient of ", path, " is ", g, ", the parameter ", w,
+            "; make it with zeros_like(model)");
+    return new_slot({gradient, true, w_size == 0, path.text()});  // of no elements: nothing to miss
   }
 
   std::vector<Slot> slots_;
@@ -214,6 +289,9 @@ class Tape {
   std::optional<Random> random_;
   std::uint32_t random_ops_ = 0;
   bool spent_ = false;
+  TapeObserver* observer_ = nullptr;
+  std::vector<TapeValue> shown_;  // what the observer is about to be told of
+  Node* observed_ = nullptr;      // the node that before_backward is about
 };
 
 }  // namespace quern::inline QUERN_ABI
