@@ -68,6 +68,47 @@ TEST_CASE("fastText lines") {
   CHECK(holds(read("a.txt", "__label__ x\n"), "a.txt:1: expected a line"));
 }
 
+TEST_CASE("TREC lines: the coarse class, or both") {
+  const std::string lines = "DESC:manner How is it ?\n\nHUM:ind Who ?\nDESC:def What ?\n";
+  CHECK(read("a.label", lines) == "DESC:How is it ?@1 HUM:Who ?@3 DESC:What ?@4 ");
+  CHECK(read("a.label", lines, {.format = "trec-fine"}) ==
+        "DESC:manner:How is it ?@1 HUM:ind:Who ?@3 DESC:def:What ?@4 ");
+  for (const char* bad : {"DESC manner How ?", "desc:manner How ?", "DESC:Manner How ?", "DESC:manner", ":manner How"})
+    CHECK_MESSAGE(holds(read("a.label", text_of("HUM:ind Who ?\n", bad, "\n")),
+                        "a.label:2: expected a line of the form 'COARSE:fine text', it begins with '"),
+                  bad);
+  // One byte that could be half a Chinese character: TREC is published in ISO-8859-1, other files must say.
+  CHECK(read("a.label",
+             "HUM:ind Who is sister\xF0"
+             "city ?\n") == "HUM:Who is sisterðcity ?@1 ");
+  CHECK(read("a.txt",
+             "HUM:ind Who is sister\xF0"
+             "city ?\n",
+             {.format = "trec"}) == "HUM:Who is sisterðcity ?@1 ");
+  CHECK(holds(read("a.csv",
+                   "text,label\nsister\xF0"
+                   "city,HUM\n"),
+              "the encoding is not clear"));
+}
+
+TEST_CASE("sentence@label") {
+  CHECK(read("a.txt", "Profit rose .@positive\r\n\nMail a@b.c , he said .@neutral\nIt fell@negative") ==
+        "positive:Profit rose .@1 neutral:Mail a@b.c , he said .@3 negative:It fell@4 ");
+  CHECK(read("a.txt", "x @ y\nz@y\n", {.format = "sentence@label"}) == "y:x@1 y:z@2 ");
+  CHECK(holds(read("a.txt", "It rose .@positive\nno label here\n", {.format = "sentence@label"}),
+              "a.txt:2: expected a line of the form 'sentence@label', it begins with 'no label here'"));
+  CHECK(holds(read("a.txt", "It rose .@two words\n", {.format = "sentence@label"}), "a.txt:1:"));
+  CHECK(holds(read("a.txt", "@positive\n", {.format = "sentence@label"}), "a.txt:1:"));
+  // Lines that end in a mention or an address are no labelled sentences.
+  CHECK(holds(read("a.txt", "thanks @bob\n"), "the format cannot be told"));
+  CHECK(holds(read("a.txt", "write to me@home.org\n"), "the format cannot be told"));
+}
+
+TEST_CASE("readers that need a library are named where they are missing") {
+  CHECK(holds(read("a.jsonl", "{\"text\": \"a\", \"label\": \"b\"}\n"), "is JSONL", "io/jsonl.hpp"));
+  CHECK(holds(read("a.csv.xz", "x"), "a.csv.xz: is compressed by xz", "data/xz.hpp"));
+}
+
 TEST_CASE("a folder with one file for each class") {
   const TemporaryFolder folder;
   SUBCASE("classes by ending; lines end at \\n alone; one encoding for all") {
@@ -104,6 +145,11 @@ TEST_CASE("a folder with one file for each class") {
     std::filesystem::create_directory(folder / "pos");
     CHECK(holds(error(), "it holds the folder 'pos'"));
   }
+  SUBCASE("nor one with a pipe, which would be waited for") {
+    folder.write("a.txt", "x\n");
+    REQUIRE(::mkfifo((folder / "b.txt").c_str(), 0600) == 0);
+    CHECK(holds(error(), "'b.txt' in it is no file but a pipe"));
+  }
   SUBCASE("an empty class") {
     folder.write("a.txt", "x\n");
     folder.write("b.txt", "");
@@ -136,7 +182,8 @@ TEST_CASE("bad input") {
   CHECK(holds(read("a.csv", "text,label\n\xE9t\xE9,b\n", {.encoding = "utf-8"}), "a.csv:2: byte 11 is not UTF-8"));
   CHECK(holds(read("a.csv", "text,label\n\xE9t\xE9t,b\n"), "a.csv: the encoding is not clear", "--encoding"));
   CHECK(holds(read("a.csv", "text,label\na,b\n", {.encoding = "utf-99"}), "'utf-99'"));
-  CHECK(holds(read("a.csv", "text,label\na,b\n", {.format = "xml"}), "format 'xml'", "csv, tsv, fasttext or folder"));
+  CHECK(holds(read("a.csv", "text,label\na,b\n", {.format = "xml"}), "format 'xml'",
+              "csv, tsv, jsonl, fasttext, trec, trec-fine, sentence@label or folder"));
   CHECK(holds(read("a.txt", "just lines\n"), "a.txt: the format cannot be told", "--format"));
   CHECK(holds(error_of([] { read_dataset("/no/such/file.csv"); }), "/no/such/file.csv", "No such file"));
   const TemporaryFolder folder;
@@ -237,9 +284,15 @@ TEST_CASE("public data sets") {
   CHECK(banking.classes.size() == 77);
   const Dataset test = read_dataset(folder + "/banking77/test.csv", {.classes = banking.classes}).data;
   CHECK(test.size() == 3080);
-  CHECK(holds(error_of([&] { read_dataset(folder + "/trec/train_5500.label"); }), "the encoding is not clear",
-              "--encoding"));
+  const auto [trec, trec_notes] = read_dataset(folder + "/trec/train_5500.label");
+  CHECK(text_of(trec) == "5452 texts, 6 classes: ABBR 86, DESC 1162, ENTY 1250, HUM 1223, LOC 835, NUM 896");
+  CHECK(noted(trec_notes, "ISO-8859-1, in which TREC is published", "line 66"));
+  CHECK(read_dataset(folder + "/trec/train_5500.label", {.format = "trec-fine"}).data.classes.size() == 50);
+  CHECK(text_of(read_dataset(folder + "/financial_phrasebank/Sentences_50Agree.txt").data) ==
+        "4846 texts, 3 classes: negative 604, neutral 2879, positive 1363");
+  CHECK(text_of(read_dataset(folder + "/financial_phrasebank/Sentences_AllAgree.txt").data) ==
+        "2264 texts, 3 classes: negative 303, neutral 1391, positive 570");
   CHECK(read_texts(folder + "/trec/train_5500.label", {.encoding = "ISO-8859-1"}).texts.size() == 5452);
   CHECK(read_texts(folder + "/financial_phrasebank/Sentences_50Agree.txt").texts.size() == 4846);
-  CHECK(holds(error_of([&] { read_dataset(folder + "/imdb/train.tsv.xz"); }), "compressed"));
+  CHECK(holds(error_of([&] { read_dataset(folder + "/imdb/train.tsv.xz"); }), "compressed by xz", "data/xz.hpp"));
 }

@@ -29,7 +29,7 @@ namespace detail {
 }  // namespace detail
 
 /// Looks through a folder; files passed over are told in `notes`. Error for one that is not of this kind.
-inline ClassFolder class_folder(const std::string& folder, std::vector<std::string>& notes) {
+[[gnu::cold]] inline ClassFolder class_folder(const std::string& folder, std::vector<std::string>& notes) {
   const auto no = [&](const std::string& why) { detail::throw_no_class_folder(folder, why); };
   ClassFolder found;
   bool by_ending = true;
@@ -41,6 +41,9 @@ inline ClassFolder class_folder(const std::string& folder, std::vector<std::stri
       continue;
     }
     if (is_folder(path)) no(text_of("it holds the folder '", name, "'"));
+    struct stat info;  // reading a pipe would wait for its writer
+    if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode))
+      no(text_of("'", name, "' in it is no file but a pipe, socket or device"));
     for (const char* other : {"csv", "tsv", "json", "jsonl", "xz", "gz", "zip", "zst", "bz2"})
       if (detail::extension(name) == other) no(text_of("it holds ", name, "; give the path of one file"));
     found.names.push_back(std::string(name));

@@ -47,7 +47,7 @@ struct Dataset {
 };
 
 /// "10662 texts, 2 classes: neg 5331, pos 5331"
-inline void append_text(std::string& out, const Dataset& data) {
+[[gnu::cold]] inline void append_text(std::string& out, const Dataset& data) {
   constexpr std::size_t shown = 12;
   const auto counts = data.counts();
   out += text_of(data.size(), " texts, ", counts.size(), counts.size() == 1 ? " class:" : " classes:");
@@ -58,7 +58,7 @@ inline void append_text(std::string& out, const Dataset& data) {
 
 /// Throws Error unless a classifier can be trained on the data: two classes at least, with two examples each, so that
 /// one can be held out.
-inline void require_trainable(const Dataset& data) {
+[[gnu::cold]] inline void require_trainable(const Dataset& data) {
   check(data.size() > 0, data.source, ": no examples to train on");
   const auto counts = data.counts();
   int used = 0;
@@ -74,7 +74,7 @@ inline void require_trainable(const Dataset& data) {
 namespace detail {
 
 /// Turns data.labels from numbers of `names` into indices of classes: of `classes`, or of all names, sorted.
-inline void set_classes(Dataset& data, const StringTable& names, std::span<const std::string> classes) {
+[[gnu::cold]] inline void set_classes(Dataset& data, const StringTable& names, std::span<const std::string> classes) {
   auto order = numbers_below(names.size());
   sort_numbers(order, [&](std::int64_t a, std::int64_t b) { return names[std::int32_t(a)] < names[std::int32_t(b)]; });
   std::vector<std::int32_t> index(order.size(), 0);  // of each name

@@ -4,8 +4,9 @@
 ///   require_trainable(data);
 ///   auto texts = read_texts("new.txt").texts;                    // without labels, one a line
 ///
-/// Formats: csv and tsv with a header; fasttext, lines of `__label__name text`; folder, one file of lines for each
-/// class (MR of Pang & Lee: rt-polarity.neg, rt-polarity.pos).
+/// Formats: csv and tsv with a header; jsonl, one object a line (needs io/jsonl.hpp); the lines of
+/// data/line_formats.hpp; folder, one file of lines for each class (MR of Pang & Lee: rt-polarity.neg,
+/// rt-polarity.pos). Files that end in .xz are unpacked as they are read (needs data/xz.hpp).
 #pragma once
 #include <algorithm>
 #include <string>
@@ -16,6 +17,7 @@
 #include <quern/data/class_folder.hpp>
 #include <quern/data/csv.hpp>
 #include <quern/data/dataset.hpp>
+#include <quern/data/line_formats.hpp>
 #include <quern/data/names.hpp>
 #include <quern/data/table.hpp>
 #include <quern/text/encoding.hpp>
@@ -29,57 +31,82 @@ struct ReadTexts {
   std::vector<std::string> notes;
 };
 
+/// The names that ReadOptions::format takes, of data sets and of texts without labels.
+inline constexpr const char* dataset_formats[] = {"csv",  "tsv",       "jsonl",          "fasttext",
+                                                  "trec", "trec-fine", "sentence@label", "folder"};
+inline constexpr const char* text_formats[] = {"csv", "tsv", "jsonl", "lines"};
+
 namespace detail {
 
+template <std::size_t N>
+bool is_one_of(const char* const (&names)[N], std::string_view name) {
+  for (const char* known : names)
+    if (name == known) return true;
+  return false;
+}
+
+/// "csv, tsv or lines"
+template <std::size_t N>
+std::string one_of(const char* const (&names)[N]) {
+  std::string out;
+  for (std::size_t i = 0; i < N; ++i) (out += i == 0 ? "" : i + 1 == N ? " or " : ", ") += names[i];
+  return out;
+}
+
+inline std::string_view first_line(std::string_view text) {
+  const std::size_t begin = std::min(text.find_first_not_of(" \t\r\n"), text.size());
+  return trimmed(text.substr(begin, text.find('\n', begin) - begin));
+}
+
 /// The format by name, else by the first line of text.
-inline std::string guess_format(const std::string& path, std::string_view text, std::vector<std::string>& notes) {
-  std::size_t begin = text.find_first_not_of("\r\n");
-  check(begin != std::string_view::npos, path, ": the file holds only line ends");
-  const std::string_view first = text.substr(begin, text.find('\n', begin) - begin);
-  const std::string ending = extension(path);
-  if (ending == "csv" || ending == "tsv") return ending;
+[[gnu::cold]] inline std::string guess_format(const std::string& path, std::string_view text,
+                                              std::vector<std::string>& notes) {
+  const std::string_view first = first_line(text);
+  check(!first.empty(), path, ": the file holds only line ends");
+  const std::string ending = extension(without_xz(path));
+  if (ending == "csv" || ending == "tsv" || ending == "jsonl") return ending;
+  if (ending == "ndjson") return "jsonl";
   const char *format = "", *reason = "";
-  if (trimmed(first).starts_with("__label__")) {
-    format = "fasttext", reason = "the first line begins with __label__";
+  const auto is = [&](const char* name) { return !line_format(name)->split(first).label.empty(); };
+  const auto take = [&](const char* name) { format = name, reason = line_format(name)->reason; };
+  if (is("fasttext") || first.starts_with("__label__")) {
+    take("fasttext");
+  } else if (first.starts_with('{')) {
+    format = "jsonl", reason = "the first line begins with {";
+  } else if (is("trec")) {
+    take("trec");
   } else if (first.find('\t') != std::string_view::npos) {
     format = "tsv", reason = "the first line holds a tab";
+  } else if (looks_like_sentence_at_label(text)) {
+    take("sentence@label");
   } else if (first.find(',') != std::string_view::npos && ending != "txt") {
     format = "csv", reason = "the first line holds a comma";
   }
-  check(*format != 0, path,
-        ": the format cannot be told from the name or the first line; give it with --format "
-        "(csv, tsv, fasttext, or a folder with one file for each class)");
+  check(*format != 0, path, ": the format cannot be told from the name or the first line; give it with --format (",
+        one_of(dataset_formats), ")");
   notes.push_back(text_of(path, ": format ", format, ": ", reason));
   return format;
 }
 
-inline void read_fasttext(std::string_view text, ReadResult& result, StringTable& names) {
-  constexpr std::string_view prefix = "__label__";
+[[gnu::cold]] inline bool is_trec(std::string_view bytes, const ReadOptions& options) {
+  return options.format.empty() ? !split_trec(first_line(bytes)).label.empty() : options.format.starts_with("trec");
+}
+
+[[gnu::cold]] inline void read_objects(std::string_view text, const ReadOptions& options, ReadResult& result,
+                                       StringTable& names) {
   Dataset& data = result.data;
-  LineReader lines(text, data.source);
-  std::int64_t blank = 0;
-  for (std::string_view line; lines.next(line);) {
-    line = trimmed(line);
-    if (line.empty()) {
-      ++blank;
-      continue;
-    }
-    const std::size_t end = std::min(line.find_first_of(" \t"), line.size());
-    const std::string_view label = line.substr(0, end), rest = trimmed(line.substr(end));
-    check(label.starts_with(prefix) && label.size() > prefix.size(), data.source, ":", lines.line(),
-          ": expected a line of the form '__label__name text', it begins with '", label.substr(0, 40), "'");
-    check(!rest.starts_with(prefix), data.source, ":", lines.line(),
-          ": a text with several labels; one label for each text is expected");
-    data.labels.push_back(names.add(label.substr(prefix.size())));
-    data.texts.push_back(std::string(rest));
-    data.lines.push_back(lines.line());
-  }
-  check(data.size() > 0, data.source, ": no lines of the form '__label__name text'");
-  if (blank > 0) result.notes.push_back(text_of(data.source, ": ", blank, " blank lines passed over"));
+  check(options.readers.jsonl, data.source,
+        ": is JSONL; to read it include <quern/io/jsonl.hpp> and give .readers = {.jsonl = read_jsonl}");
+  options.readers.jsonl(text, data.source, options, true,
+                        [&](std::string& value, std::string_view label, std::int64_t line) {
+                          data.labels.push_back(names.add(label));
+                          data.texts.push_back(std::move(value));
+                          data.lines.push_back(line);
+                        });
 }
 
 /// Every line of every file is a text. The encoding is decided from all files together.
-inline void read_class_folder(const ReadOptions& options, ReadResult& result, StringTable& names) {
+[[gnu::cold]] inline void read_class_folder(const ReadOptions& options, ReadResult& result, StringTable& names) {
   const std::string& path = result.data.source;
   const ClassFolder folder = class_folder(path, result.notes);
   EncodingEvidence evidence;
@@ -115,20 +142,22 @@ inline void read_class_folder(const ReadOptions& options, ReadResult& result, St
 /// Reads labelled texts. Errors name file and line: unreadable, empty, of an unclear format or encoding, a header
 /// without rows, a missing column, a broken row, a label that is none of `options.classes`. A data set of one class is
 /// read (to evaluate it); require_trainable() refuses it.
-inline ReadResult read_dataset(const std::string& path, const ReadOptions& options = {}) {
+[[gnu::cold]] inline ReadResult read_dataset(const std::string& path, const ReadOptions& options = {}) {
   ReadResult result;
   result.data.source = path;
   StringTable names;
   std::string format = options.format;
-  check(format.empty() || format == "csv" || format == "tsv" || format == "fasttext" || format == "folder", "format '",
-        format, "' is not known; expected csv, tsv, fasttext or folder");
+  check(format.empty() || detail::is_one_of(dataset_formats, format), "format '", format, "' is not known; expected ",
+        detail::one_of(dataset_formats));
   if (format.empty() ? is_folder(path) : format == "folder") {
     detail::read_class_folder(options, result, names);
   } else {
-    const std::string text = detail::read_utf8(path, options, result.notes);
+    const std::string text = detail::read_utf8(path, options, result.notes, detail::is_trec);
     if (format.empty()) format = detail::guess_format(path, text, result.notes);
-    if (format == "fasttext") {
-      detail::read_fasttext(text, result, names);
+    if (const LineFormat* lines = line_format(format)) {
+      detail::read_lines(text, *lines, result, names);
+    } else if (format == "jsonl") {
+      detail::read_objects(text, options, result, names);
     } else {
       detail::read_rows(text, format == "tsv", options, result, names);
     }
@@ -137,20 +166,28 @@ inline ReadResult read_dataset(const std::string& path, const ReadOptions& optio
   return result;
 }
 
-/// Reads texts without labels: the text column of a .csv or .tsv file, every line of any other file (also blank ones,
-/// so results stand on the same lines).
-inline ReadTexts read_texts(const std::string& path, const ReadOptions& options = {}) {
+/// Reads texts without labels: the text column of a .csv, .tsv or .jsonl file, every line of any other file (also blank
+/// ones, so results stand on the same lines).
+[[gnu::cold]] inline ReadTexts read_texts(const std::string& path, const ReadOptions& options = {}) {
   ReadTexts result;
   std::string format = options.format;
-  check(format.empty() || format == "csv" || format == "tsv" || format == "lines", "format '", format,
-        "' is not known for texts without labels; expected csv, tsv or lines");
-  if (format.empty()) format = detail::extension(path);
+  check(format.empty() || detail::is_one_of(text_formats, format), "format '", format,
+        "' is not known for texts without labels; expected ", detail::one_of(text_formats));
+  if (format.empty()) format = detail::extension(detail::without_xz(path));
+  const auto take = [&](std::string& text, std::string_view, std::int64_t line) {
+    result.texts.push_back(std::move(text));
+    result.lines.push_back(line);
+  };
   const std::string text = detail::read_utf8(path, options, result.notes);
+  if ((format == "jsonl" || format == "ndjson") && options.readers.jsonl) {
+    options.readers.jsonl(text, path, options, false, take);
+    return result;
+  }
   if (format != "csv" && format != "tsv") {
     LineReader lines(text, path);
     for (std::string_view line; lines.next(line);) {
-      result.texts.push_back(std::string(line));
-      result.lines.push_back(lines.line());
+      std::string copy(line);
+      take(copy, "", lines.line());
     }
     return result;
   }
@@ -159,10 +196,7 @@ inline ReadTexts read_texts(const std::string& path, const ReadOptions& options 
   check(rows.next(fields), path, ": the file holds only line ends");
   const int at = detail::find_columns(fields, options, false, text_of(path, ":", rows.line())).text;
   result.notes.push_back(text_of(path, ": text from column '", fields[std::size_t(at)], "'"));
-  while (rows.next(fields)) {
-    result.texts.push_back(std::move(fields[std::size_t(at)]));
-    result.lines.push_back(rows.line());
-  }
+  while (rows.next(fields)) take(fields[std::size_t(at)], "", rows.line());
   check(!result.texts.empty(), path, ": a header and no rows");
   return result;
 }

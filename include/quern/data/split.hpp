@@ -28,8 +28,8 @@ struct ShuffledClasses {
   std::vector<std::int64_t> order, begins;
 };
 
-inline ShuffledClasses shuffled_classes(std::span<const std::int32_t> labels, std::int64_t classes,
-                                        std::uint64_t seed) {
+[[gnu::cold]] inline ShuffledClasses shuffled_classes(std::span<const std::int32_t> labels, std::int64_t classes,
+                                                      std::uint64_t seed) {
   require(classes >= 0, "split: ", classes, " classes");
   ShuffledClasses result{numbers_below(std::int64_t(labels.size())),
                          std::vector<std::int64_t>(std::size_t(classes) + 1, 0)};
@@ -52,7 +52,7 @@ inline ShuffledClasses shuffled_classes(std::span<const std::int32_t> labels, st
 }  // namespace detail
 
 /// All examples of fold `held` against all others.
-inline Split fold_split(std::span<const std::int32_t> folds, std::int32_t held) {
+[[gnu::cold]] inline Split fold_split(std::span<const std::int32_t> folds, std::int32_t held) {
   Split split;
   for (std::size_t i = 0; i < folds.size(); ++i)
     (folds[i] == held ? split.held : split.train).push_back(std::int64_t(i));
@@ -61,8 +61,8 @@ inline Split fold_split(std::span<const std::int32_t> folds, std::int32_t held) 
 
 /// Holds out `fraction` of every class, rounded; of a class of two or more at least one example is on either side when
 /// 0 < fraction < 1. A single example is trained on.
-inline Split stratified_split(std::span<const std::int32_t> labels, std::int64_t classes, double fraction,
-                              std::uint64_t seed) {
+[[gnu::cold]] inline Split stratified_split(std::span<const std::int32_t> labels, std::int64_t classes, double fraction,
+                                            std::uint64_t seed) {
   require(fraction >= 0 && fraction <= 1, "stratified_split: fraction ", fraction, " is not within 0 and 1");
   const auto [order, begins] = detail::shuffled_classes(labels, classes, seed);
   std::vector<std::int32_t> fold(labels.size(), 0);  // 1: held out
@@ -76,8 +76,9 @@ inline Split stratified_split(std::span<const std::int32_t> labels, std::int64_t
 }
 
 /// The fold, 0 … k-1, of each example. Sizes of folds differ by at most one, within every class too.
-inline std::vector<std::int32_t> stratified_folds(std::span<const std::int32_t> labels, std::int64_t classes,
-                                                  std::int64_t k, std::uint64_t seed) {
+[[gnu::cold]] inline std::vector<std::int32_t> stratified_folds(std::span<const std::int32_t> labels,
+                                                                std::int64_t classes, std::int64_t k,
+                                                                std::uint64_t seed) {
   require(k >= 2 && k <= std::int64_t(labels.size()), "stratified_folds: ", k, " folds of ", labels.size(),
           " examples; expected 2 to the number of examples");
   std::vector<std::int32_t> fold(labels.size(), 0);

@@ -28,10 +28,10 @@ enum class Encoding { utf8, latin1, gb18030 };
 inline const char* name_of(Encoding e) {
   return e == Encoding::utf8 ? "UTF-8" : e == Encoding::latin1 ? "ISO-8859-1" : "GB18030";
 }
-inline void append_text(std::string& out, Encoding e) { out += name_of(e); }
+[[gnu::cold]] inline void append_text(std::string& out, Encoding e) { out += name_of(e); }
 
 /// The encoding of that name; case, '-' and '_' do not matter, usual other names are known.
-inline Encoding encoding_named(std::string_view name) {
+[[gnu::cold]] inline Encoding encoding_named(std::string_view name) {
   std::string plain;
   for (char c : name)
     if (c != '-' && c != '_' && c != ' ') plain += char(lower(char32_t(static_cast<unsigned char>(c))));
@@ -42,7 +42,7 @@ inline Encoding encoding_named(std::string_view name) {
 }
 
 /// The line (from 1) of byte `at`; lines end at \n.
-inline std::int64_t line_of(std::string_view bytes, std::size_t at) {
+[[gnu::cold]] inline std::int64_t line_of(std::string_view bytes, std::size_t at) {
   std::int64_t line = 1;
   for (std::size_t i = 0; (i = bytes.find('\n', i)) < at; ++i) ++line;
   return line;
@@ -51,7 +51,7 @@ inline std::int64_t line_of(std::string_view bytes, std::size_t at) {
 namespace detail {
 
 /// "0xE9 0x20 0x61": up to four bytes from `at`.
-inline std::string hex_bytes(std::string_view bytes, std::size_t at) {
+[[gnu::cold]] inline std::string hex_bytes(std::string_view bytes, std::size_t at) {
   std::string out;
   for (std::size_t i = at; i < bytes.size() && i < at + 4; ++i) {
     char hex[8];
@@ -78,7 +78,10 @@ inline int gb18030_size(std::string_view bytes, std::size_t at) {
   if (byte(0) < 0x80) return 1;
   if (!lead(0)) return 0;
   if (byte(1) >= 0x40 && byte(1) <= 0xFE && byte(1) != 0x7F) return 2;
-  return digit(1) && lead(2) && digit(3) ? 4 : 0;
+  if (!digit(1) || !lead(2) || !digit(3)) return 0;
+  // Four bytes count the characters that have no two: to U+FFFF from 81308130, those beyond from 90308130.
+  const int number = ((byte(0) - 0x81) * 10 + byte(1) - '0') * 1260 + (byte(2) - 0x81) * 10 + byte(3) - '0';
+  return number <= 39419 || (number >= 189000 && number < 189000 + 0x100000) ? 4 : 0;
 }
 
 /// Whether the two bytes are one of the marks and characters of which Chinese text is full, in GB18030.
@@ -108,7 +111,7 @@ inline bool is_common_gb(char first, char second) {
   }
 }
 
-inline std::string latin1_to_utf8(std::string_view bytes) {
+[[gnu::cold]] inline std::string latin1_to_utf8(std::string_view bytes) {
   std::string out;
   out.reserve(bytes.size() + bytes.size() / 16);
   for (std::size_t at = 0; at < bytes.size();) {
@@ -120,7 +123,7 @@ inline std::string latin1_to_utf8(std::string_view bytes) {
   return out;
 }
 
-inline std::string gb18030_to_utf8(std::string_view bytes, std::string_view path) {
+[[gnu::cold]] inline std::string gb18030_to_utf8(std::string_view bytes, std::string_view path) {
   const iconv_t converter = iconv_open("UTF-8", "GB18030");
   check(converter != iconv_t(-1), path,
         ": this system's iconv knows no GB18030 (on Debian: package libc-bin); convert "
@@ -151,7 +154,7 @@ inline std::string gb18030_to_utf8(std::string_view bytes, std::string_view path
 
 /// The text of a file as UTF-8 without byte order mark. `path` is for messages alone. Throws Error with file, line,
 /// byte and the bytes themselves where they are not of that encoding, or are NUL.
-inline std::string to_utf8(std::string bytes, Encoding encoding, std::string_view path) {
+[[gnu::cold]] inline std::string to_utf8(std::string bytes, Encoding encoding, std::string_view path) {
   if (encoding == Encoding::utf8) {
     const std::size_t bad = first_invalid_utf8(bytes);
     if (bad != std::string::npos) detail::throw_not(encoding, bytes, bad, path);
@@ -170,6 +173,7 @@ inline std::string to_utf8(std::string bytes, Encoding encoding, std::string_vie
 struct EncodingGuess {
   std::optional<Encoding> encoding;
   std::string reason;
+  bool latin1_or_gb18030 = false;  // in doubt between these two alone
 };
 
 /// Collects what the bytes of one or more files (a folder of one data set) say about their encoding. A single line
@@ -187,6 +191,8 @@ class EncodingEvidence {
       if (first_invalid_utf8(line) != std::string_view::npos) {
         if (not_utf8_lines_++ == 0) first_ = text_of("line ", number, name.empty() ? "" : " of ", name);
         add_gb18030(line);
+      } else if (!has_gb18030_form(line)) {
+        ++only_utf8_lines_;
       }
       begin = end + 1;
     }
@@ -207,11 +213,16 @@ class EncodingEvidence {
     if (utf8_characters_ > bad_bytes_)
       return doubt(", but ", utf8_characters_, " other characters are: a damaged or mixed UTF-8 file?");
     if (not_gb_lines_ == 0) {
+      if (only_utf8_lines_ > 0)
+        return doubt(", which could be GB18030, but ", only_utf8_lines_,
+                     " others are UTF-8 and not that: a mixed file?");
       // Chinese text shows itself by its most common characters; accented Latin, Japanese and Korean do not.
       if (gb_characters_ >= 8 && common_ * 20 >= gb_characters_)
         return {Encoding::gb18030, text_of("GB18030: ", lines, ", all are GB18030, and ", common_, " of their ",
                                            gb_characters_, " characters are common Chinese ones")};
-      return doubt(", and they are both ISO-8859-1 and GB18030 by their form");
+      auto either = doubt(", and they are both ISO-8859-1 and GB18030 by their form");
+      either.latin1_or_gb18030 = true;
+      return either;
     }
     if (not_gb_lines_ * 10 < not_utf8_lines_)
       return doubt(", of which only ", not_gb_lines_, " are not GB18030: a damaged GB18030 file?");
@@ -246,6 +257,15 @@ class EncodingEvidence {
     }
   }
 
+  static bool has_gb18030_form(std::string_view line) {
+    for (std::size_t at = 0; at < line.size();) {
+      const int size = detail::gb18030_size(line, at);
+      if (size == 0) return false;
+      at += std::size_t(size);
+    }
+    return true;
+  }
+
   void add_gb18030(std::string_view line) {
     bool valid = true;
     for (std::size_t at = 0; at < line.size();) {
@@ -266,13 +286,13 @@ class EncodingEvidence {
   }
 
   std::string signature_, first_;
-  std::int64_t utf8_characters_ = 0, bad_bytes_ = 0, not_utf8_lines_ = 0;  // of all bytes
+  std::int64_t utf8_characters_ = 0, bad_bytes_ = 0, not_utf8_lines_ = 0, only_utf8_lines_ = 0;  // of all bytes
   std::int64_t not_gb_lines_ = 0, gb_characters_ = 0, common_ = 0, high_letters_ = 0,
                ascii_letters_ = 0;  // of bad lines
 };
 
 /// The encoding of a whole file, or no value when in doubt; the reason is a sentence to print.
-inline EncodingGuess guess_encoding(std::string_view bytes) {
+[[gnu::cold]] inline EncodingGuess guess_encoding(std::string_view bytes) {
   EncodingEvidence evidence;
   evidence.add(bytes);
   return evidence.guess();
