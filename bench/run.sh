@@ -4,6 +4,7 @@
 #   bench/run.sh                     the text CNN's training step beside PyTorch → build/bench/text_cnn.{json,svg}
 #   bench/run.sh --rounds 20         more samples; see bench/peers/text_cnn_torch.py --help
 #   bench/run.sh --ops [FILTER]      every op, after its results were checked → build/bench/{ops,loss,optim}.json
+#   bench/run.sh --memory            layer_norm, softmax, gelu, AdamW beside PyTorch and a copy → build/bench/memory_bound.json
 #
 # QUERN_PEERS_PYTHON names a Python that has torch and numpy. Without it and without a torch of the system's Python, one
 # is installed from PyPI into build/peers. Where results differ, no time is printed and the exit code is 1.
@@ -28,7 +29,12 @@ if [ "${1:-}" = --ops ]; then
   exit $failed
 fi
 
-build bench_models
+peer=text_cnn_torch program=bench_models
+if [ "${1:-}" = --memory ]; then
+  peer=memory_bound_torch program=bench_memory_bound
+  shift
+fi
+build "$program"
 python=${QUERN_PEERS_PYTHON:-}
 if [ -z "$python" ]; then
   python=$(command -v python3 || true)
@@ -42,4 +48,4 @@ if [ -z "$python" ]; then
     python=$peers/bin/python
   fi
 fi
-exec "$python" "$root/bench/peers/text_cnn_torch.py" --quern "$bin/bench_models" --out "$out" "$@"
+exec "$python" "$root/bench/peers/$peer.py" --quern "$bin/$program" --out "$out" "$@"

@@ -22,6 +22,15 @@ struct UseSettings {
   std::string folder, input, format, encoding, text_column, label_column;
   std::int64_t threads = 0;
   bool json = false;
+  std::string attack = "none";  // of evaluate: also measure under it
+  double epsilon = 1, attack_step_size = 0;
+  std::int64_t attack_steps = 3;
+};
+
+/// What quern data looks at.
+struct DataSettings {
+  std::string data, format, encoding, text_column, label_column, tokenizer = "words";
+  bool json = false, all = false;
 };
 
 /// The column given, else the one the model was trained with. `name`: text_column or label_column.
@@ -30,6 +39,7 @@ std::string column_of(const UseSettings& settings, const char* name);
 int run_train(const TrainSettings& settings);
 int run_evaluate(const UseSettings& settings);
 int run_predict(const UseSettings& settings);
+int run_data(const DataSettings& settings);
 
 /// Set by the first Ctrl-C; the second ends the program.
 extern std::atomic<bool> stop_asked;

@@ -48,10 +48,14 @@ std::map<std::string, CLI::Option*> add_train_options(CLI::App& app, TrainSettin
       },
       s);
   app.add_option("--out", s.out, "Folder of the run: model, vocabulary, labels, configuration, metrics");
+  app.add_option("--trace", s.trace, "Write the first step as an HTML page, op by op with values and gradients");
   app.add_option("--config", s.config, "Take settings from this config.json; options given here go before it");
   app.add_option("--threads", s.threads, "Threads, by default one for each core; results do not depend on it");
   app.add_option("--checkpoint-seconds", s.checkpoint_seconds,
                  "Write a checkpoint this often, besides after every epoch")
+      ->capture_default_str();
+  app.add_option("--tensorboard", s.tensorboard, "Folder for TensorBoard event files: figures of steps and epochs");
+  app.add_option("--tensorboard-steps", s.tensorboard_steps, "Write the figures of a step this often")
       ->capture_default_str();
   app.add_flag("--resume", s.resume, "Go on with the run in --out, bit for bit, with its settings");
   app.add_flag("--force", s.force, "Replace the run in --out");
@@ -60,13 +64,45 @@ std::map<std::string, CLI::Option*> add_train_options(CLI::App& app, TrainSettin
 }
 
 void add_reading_options(CLI::App& app, UseSettings& s) {
-  app.add_option("--format", s.format, "csv, tsv, fasttext, folder; for texts without labels csv, tsv, lines");
+  app.add_option(
+      "--format", s.format,
+      "csv, tsv, jsonl, fasttext, trec, trec-fine, sentence@label, folder; for texts without labels csv, tsv, "
+      "jsonl, lines");
   app.add_option("--encoding", s.encoding, "UTF-8, ISO-8859-1 or GB18030; of files by default guessed");
-  app.add_option("--text-column", s.text_column, "Column of the text in CSV and TSV (default: as in training)");
+  app.add_option("--text-column", s.text_column, "Column of the text in CSV, TSV and JSONL (default: as in training)");
   app.add_option("--threads", s.threads, "Threads, by default one for each core");
 }
 
+void add_attack_options(CLI::App& app, UseSettings& s) {
+  app.add_option("--attack", s.attack, "Measure with word vectors moved against the labels too: none, fgm or pgd")
+      ->check(CLI::IsMember({"none", "fgm", "pgd"}));
+  app.add_option("--epsilon", s.epsilon, "Length of the move of a text's word vectors together")->capture_default_str();
+  app.add_option("--attack-steps", s.attack_steps, "Steps of pgd")
+      ->check(whole_number<std::int64_t>)
+      ->capture_default_str();
+  app.add_option("--attack-step-size", s.attack_step_size, "Length of each; 0: 2.5 * epsilon / steps")
+      ->capture_default_str();
+}
+
+void add_data_options(CLI::App& app, DataSettings& s) {
+  app.add_option("DATA", s.data, "File of labelled texts, or a folder with one file for each class")->required();
+  app.add_option("--format", s.format,
+                 "csv, tsv, jsonl, fasttext, trec, trec-fine, sentence@label or folder; lines: texts without labels");
+  app.add_option("--encoding", s.encoding, "UTF-8, ISO-8859-1 or GB18030; by default guessed");
+  app.add_option("--text-column", s.text_column, "Column of the text in CSV, TSV and JSONL");
+  app.add_option("--label-column", s.label_column, "Column of the label in CSV, TSV and JSONL");
+  app.add_option("--tokenizer", s.tokenizer, "What counts as a token, and which texts are the same")
+      ->check(CLI::IsMember({"words", "characters"}))
+      ->capture_default_str();
+  app.add_flag("--all", s.all, "Show all lines and classes, not only the first");
+  app.add_flag("--json", s.json, "Print one JSON object with all of it");
+  app.footer(
+      "Shows counts and lengths, texts that stand there several times or with several labels, and suspicious\n"
+      "lines; nothing is written. Line numbers are those of the file, in a folder of a class's own file.");
+}
+
 constexpr const char* main_footer = R"(Examples:
+  quern data reviews.csv                          counts, lengths, duplicates, contradicting labels
   quern train reviews.csv --out model             train; a tenth of the texts is held out to stop in time
   quern evaluate model test.csv                   accuracy, precision, recall, F1 on other labelled texts
   quern predict model "I would watch it again."   classify one text
@@ -77,8 +113,9 @@ Exit codes: 0 done, 1 failed or interrupted, 2 wrong usage. Results go to stdout
 'quern train --help' lists all settings.)";
 
 constexpr const char* train_footer =
-    R"(Data: CSV or TSV with a header (text and label are found by usual names, or given with --text-column and
---label-column); lines of '__label__name text'; or a folder with one file for each class, a text on each line.
+    R"(Data: CSV or TSV with a header, or JSONL (text and label are found by usual names, or given with --text-column and
+--label-column); lines of '__label__name text', of 'COARSE:fine text' (TREC) or of 'sentence@label'; or a folder with
+one file for each class, a text on each line. A file that ends in .xz is unpacked as it is read.
 
 Examples:
   quern train reviews.csv --out model
@@ -87,12 +124,12 @@ Examples:
   quern train --out model --resume                go on after a crash; also after Ctrl-C
   quern train --config model/config.json --out again        the same run, the same bytes
 
-Ctrl-C keeps the best model so far, writes the folder and exits with 1; a second Ctrl-C quits at once.)";
+Ctrl-C (or SIGTERM) keeps the best model so far, writes the folder and exits with 1; a second one quits at once.)";
 
-/// The first Ctrl-C asks training to stop; the second has its usual effect.
-void on_interrupt(int) {
+/// The first Ctrl-C or SIGTERM asks training to stop; the second of the same has its usual effect.
+void on_interrupt(int signal) {
   stop_asked = true;
-  std::signal(SIGINT, SIG_DFL);
+  std::signal(signal, SIG_DFL);
 }
 
 int run(int argc, char** argv) {
@@ -109,11 +146,14 @@ int run(int argc, char** argv) {
   UseSettings use;
   CLI::App* evaluate_app = app.add_subcommand("evaluate", "Measure a trained classifier on labelled texts");
   evaluate_app->add_option("DIR", use.folder, "Folder of a run: quern train --out DIR")->required();
-  evaluate_app->add_option("DATA", use.input, "CSV, TSV or fastText file, or a folder with one file for each class")
+  evaluate_app
+      ->add_option("DATA", use.input,
+                   "Labelled texts in any format that train reads, or a folder with one file for each class")
       ->required();
   add_reading_options(*evaluate_app, use);
   evaluate_app->add_option("--label-column", use.label_column, "Column of the label (default: as in training)");
   evaluate_app->add_flag("--json", use.json, "Print one JSON object as the last line of stdout");
+  add_attack_options(*evaluate_app, use);
 
   CLI::App* predict_app = app.add_subcommand("predict", "Classify texts");
   predict_app->add_option("DIR", use.folder, "Folder of a run: quern train --out DIR")->required();
@@ -127,6 +167,10 @@ int run(int argc, char** argv) {
   predict_app->add_flag("--json", use.json, "Print one JSON object a line: label and probabilities");
   predict_app->footer("Prints one line for each text: the label, a tab, and its probability.");
 
+  DataSettings data;
+  CLI::App* data_app = app.add_subcommand("data", "Look at labelled texts before training on them");
+  add_data_options(*data_app, data);
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? 0 : 2; }
@@ -134,12 +178,14 @@ int run(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // writing reports it instead
   if (*train_app) {
     std::signal(SIGINT, on_interrupt);
+    std::signal(SIGTERM, on_interrupt);
     std::set<std::string> given;
     for (const auto& [name, option] : options)
       if (option->count() > 0) given.insert(name);
     complete_settings(train, given);
     return run_train(train);
   }
+  if (*data_app) return run_data(data);
   return *evaluate_app ? run_evaluate(use) : run_predict(use);
 }
 

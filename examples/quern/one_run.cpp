@@ -1,13 +1,19 @@
 #include "one_run.hpp"
 
 #include <filesystem>
+#include <optional>
 
+#include <quern/data/augment.hpp>
+#include <quern/data/class_weights.hpp>
+#include <quern/io/tensorboard.hpp>
 #include <quern/text/vectors.hpp>
+#include <quern/train/plots.hpp>
 #include <quern/train/report.hpp>
 #include <quern/train/run_folder.hpp>
 #include <quern/train/trainer.hpp>
 
 #include "commands.hpp"
+#include "reading.hpp"
 
 namespace {
 
@@ -15,20 +21,48 @@ using namespace quern;
 
 /// Words of the training texts alone: words seen nowhere else must be unknown in the development texts too.
 Vocabulary vocabulary_of(const Dataset& data, const std::vector<std::int64_t>& indices, const Tokenizer& tokenizer,
-                         std::int64_t min_count) {
+                         std::int64_t min_count, const Synonyms& synonyms) {
   TokenCounts counts;
   for (const auto i : indices)
     tokenizer.each(data.texts[std::size_t(i)], [&](std::string_view token) { counts.add(token); });
+  synonyms.add_to(counts);
   return Vocabulary::of(counts, {.min_count = min_count});
 }
 
-/// texts / (classes · texts of the class), as "balanced" in scikit-learn; 1 for a class without texts.
-std::vector<double> balanced_weights(const Dataset& data, const std::vector<std::int64_t>& indices) {
-  std::vector<double> count(data.classes.size()), weights(data.classes.size(), 1);
-  for (const auto i : indices) ++count[std::size_t(data.labels[std::size_t(i)])];
-  for (std::size_t c = 0; c < count.size(); ++c)
-    if (count[c] > 0) weights[c] = double(indices.size()) / (double(count.size()) * count[c]);
+/// The weights of the classes for the training texts; says them, and why.
+std::vector<double> weights_of_classes(const TrainSettings& s, const Dataset& data, const Split& split) {
+  std::vector<std::int64_t> counts(data.classes.size(), 0);
+  for (const auto i : split.train) ++counts[std::size_t(data.labels[std::size_t(i)])];
+  const auto [weights, reason] = class_weights(counts, class_weighting_named(s.class_weights));
+  std::string line = reason;
+  for (std::size_t c = 0; c < weights.size() && c < 12; ++c) {
+    char weight[40];
+    std::snprintf(weight, sizeof weight, " %.3f", weights[c]);
+    line += (c ? ", " : ": ") + data.classes[c] + weight;
+  }
+  say(line + (weights.size() > 12 ? ", …" : ""));
   return weights;
+}
+
+/// --augment: what the hook of training calls, and what must be equal when a run is resumed.
+void add_augmentation(TrainHooks& hooks, const TrainSettings& s, const Encoded& texts, const Split& split,
+                      const Synonyms& synonyms, const SynonymIds& ids) {
+  if (s.augment == 0) return;
+  if (!s.synonyms.empty())
+    say(text_of(s.synonyms, ": ", ids.words(), " words of the vocabulary have synonyms",
+                synonyms.passed_over ? "; " : "",
+                synonyms.passed_over ? text_of(synonyms.passed_over, " that are more than one token were passed over")
+                                     : std::string()));
+  hooks.texts_of_epoch = [&](std::int64_t epoch) {
+    return augment(texts, split.train, {s.augment, s.augment_rate}, ids, s.seed, std::uint32_t(epoch));
+  };
+  Fingerprint list;
+  for (std::int32_t w = 0; w < synonyms.words.size(); ++w)
+    for (const auto& synonym : synonyms.of[std::size_t(w)]) {
+      list.add(synonyms.words[w]);
+      for (const auto& token : synonym) list.add(token);
+    }
+  hooks.identity["augment"] = {s.augment, s.augment_rate, list.text()};
 }
 
 /// Puts given vectors into the rows of their words.
@@ -61,7 +95,8 @@ TrainOptions options_of(const TrainSettings& s) {
           .label_smoothing = s.label_smoothing,
           .seed = s.seed,
           .stop_on = stop_on_named(s.stop_on),
-          .patience = s.patience};
+          .patience = s.patience,
+          .attack = {attack_named(s.adversarial), s.epsilon, s.attack_steps, s.attack_step_size}};
 }
 
 }  // namespace
@@ -77,8 +112,9 @@ void check_folder(const TrainSettings& s) {
   auto then = read_json(folder.config());
   check(then.is_object(), folder.config(), ": expected an object of settings");
   nlohmann::json now = config_of(s);
-  for (const char* key : {"data", "vectors"}) then.erase(key), now.erase(key);  // may move; what they hold is compared
-  if (!s.vectors.empty()) then.erase("embedding"), now.erase("embedding");      // theirs counts
+  for (const char* key : {"data", "vectors", "synonyms"})
+    then.erase(key), now.erase(key);                                        // may move; what they hold is compared
+  if (!s.vectors.empty()) then.erase("embedding"), now.erase("embedding");  // theirs counts
   const std::string differ = detail::differences(then, now);
   check(differ.empty(), folder.config(), ": is of another run:", differ,
         "\nResume with the same settings, or begin anew in another folder");
@@ -107,7 +143,9 @@ OneRun train_once(const TrainSettings& asked, const Dataset& data, const Split& 
                   const std::vector<std::int64_t>& test) {
   TrainSettings s = asked;
   const auto tokenizer = Tokenizer::named(s.tokenizer);
-  auto vocabulary = vocabulary_of(data, split.train, tokenizer, s.min_count);
+  Synonyms synonyms;
+  if (!s.synonyms.empty()) synonyms = read_synonyms(s.synonyms, tokenizer);
+  auto vocabulary = vocabulary_of(data, split.train, tokenizer, s.min_count, synonyms);
   const auto texts = encode(data.texts, tokenizer, vocabulary, data.labels, s.max_tokens);
   if (texts.cut > 0) say(text_of(data.source, ": ", texts.cut, " texts were cut to ", s.max_tokens, " tokens"));
   WordVectors given;
@@ -135,11 +173,21 @@ OneRun train_once(const TrainSettings& asked, const Dataset& data, const Split& 
   const RunFolder folder{s.out};
   // Only now: a wrong --vectors or a model too large for the memory must not cost the run that --force replaces.
   const detail::Descriptor lock(s.out.empty() ? -1 : lock_folder(s.out));
-  if (!s.out.empty()) prepare_folder(s), hooks.checkpoint = folder.checkpoint();
+  if (!s.out.empty())
+    prepare_folder(s), hooks.checkpoint = folder.checkpoint(), hooks.failed_step = folder.failed_step();
   hooks.identity = identity_of(s, vocabulary, data, given);
+  hooks.trace = s.trace;
   hooks.resume = s.resume, hooks.source = data.source, hooks.lines = data.lines;
+  std::optional<EventWriter> events;
+  if (!s.tensorboard.empty()) {
+    events.emplace(s.tensorboard);
+    hooks.scalar = [&](const char* tag, double value, std::int64_t step) { events->scalar(tag, value, step); };
+    hooks.scalar_steps = s.tensorboard_steps;
+  }
   auto options = options_of(s);
-  if (s.class_weights) options.class_weights = balanced_weights(data, split.train);
+  options.class_weights = weights_of_classes(s, data, split);
+  const SynonymIds synonym_ids(synonyms, vocabulary);
+  add_augmentation(hooks, s, texts, split, synonyms, synonym_ids);
   const auto rule = [&](const std::string& name) {
     return ParameterOptions{.train = !s.static_vectors || name != "words.weight"};
   };
@@ -158,8 +206,11 @@ OneRun train_once(const TrainSettings& asked, const Dataset& data, const Split& 
     run.report["test"] = report_of(*run.test, data.classes);
   }
   if (!s.out.empty()) {
-    const Predictor predictor(tokenizer, std::move(vocabulary), data.classes, std::move(model), s.max_tokens);
+    const Predictor predictor(tokenizer, std::move(vocabulary), data.classes, std::move(model), s.max_tokens,
+                              Cleaner{clean_named(s.clean), cleaning_function()});
     save_run(folder, predictor, config_of(s), split_json(data, split));
+    atomic_write(folder.curves(), learning_curves_svg(run.result));
+    if (run.result.dev.texts > 0) atomic_write(folder.confusion(), confusion_svg(run.result.dev, data.classes));
     write_json(folder.metrics(), run.report);
     if (!run.result.interrupted) ::unlink(folder.checkpoint().c_str());
   }

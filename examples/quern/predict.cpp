@@ -10,6 +10,7 @@
 #include <quern/train/run_folder.hpp>
 
 #include "commands.hpp"
+#include "reading.hpp"
 
 namespace {
 
@@ -106,7 +107,8 @@ std::string column_of(const UseSettings& s, const char* name) {
 
 int run_predict(const UseSettings& s) {
   use_threads(s.threads);
-  const Predictor predictor = load_run(s.folder);
+  check_reading(s.format, s.encoding, false);
+  const Predictor predictor = load_run(s.folder, cleaning_function());
   if (s.input == "-") {
     if (!s.format.empty() && s.format != "lines")
       throw UsageError("predict: lines are read from stdin; for --format " + s.format + " give a file, or /dev/stdin");
@@ -120,7 +122,8 @@ int run_predict(const UseSettings& s) {
     predict(predictor, {&text, 1}, s.json);
     return 0;
   }
-  const auto [texts, lines, notes] = read_texts(s.input, {s.format, s.encoding, column_of(s, "text_column"), "", {}});
+  const auto [texts, lines, notes] =
+      read_texts(s.input, reading(s.format, s.encoding, column_of(s, "text_column"), ""));
   say_all(notes);
   predict(predictor, texts, s.json);
   return 0;

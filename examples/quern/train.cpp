@@ -4,11 +4,13 @@
 
 #include <quern/data/read.hpp>
 #include <quern/io/json.hpp>
+#include <quern/train/plots.hpp>
 #include <quern/train/report.hpp>
 #include <quern/train/run_folder.hpp>
 
 #include "commands.hpp"
 #include "one_run.hpp"
+#include "reading.hpp"
 
 namespace {
 
@@ -21,12 +23,14 @@ std::string fixed(double x, int digits) {
   return text;
 }
 
-Dataset read_training_data(const TrainSettings& s) {
-  auto [data, notes] = read_dataset(s.data, {s.format, s.encoding, s.text_column, s.label_column});
+/// Also puts the names in the place of --clean auto.
+Dataset read_training_data(TrainSettings& s) {
+  auto [data, notes] = read_dataset(s.data, reading(s.format, s.encoding, s.text_column, s.label_column));
   say_all(notes);
   require_trainable(data);
   check_class_names(data.classes, data.source);
   say(text_of(data.source, ": ", data));
+  clean_texts(s, data);
   return data;
 }
 
@@ -72,10 +76,14 @@ Spread spread_of(const std::vector<double>& values) {
   return s;
 }
 
-/// The mean over the folds, the classes' figures over all tests together, and each fold.
+/// The mean over the folds, the classes' figures over all tests together, and each fold. Of no fold: nulls.
 Json report_of_folds(const std::vector<Json>& folds, const Metrics& together, const std::vector<std::string>& classes) {
   Json report;
   for (const char* key : {"accuracy", "macro_f1", "loss"}) {
+    if (folds.empty()) {
+      report[key] = nullptr, report[std::string(key) + "_std"] = nullptr;
+      continue;
+    }
     std::vector<double> values;
     for (const auto& fold : folds) values.push_back(fold["test"][key].get<double>());
     const Spread s = spread_of(values);
@@ -103,6 +111,7 @@ OneRun train_fold(const TrainSettings& s, const Dataset& data, Split split, std:
     for (auto& i : *part) i = split.train[std::size_t(i)];
   TrainSettings fold = s;
   fold.folds = 0;
+  if (!s.tensorboard.empty()) fold.tensorboard += "/fold_" + std::to_string(k + 1);
   if (!s.out.empty()) {
     const RunFolder folder = RunFolder{s.out}.fold(k + 1);
     fold.out = folder.path;
@@ -134,6 +143,10 @@ int train_folds(const TrainSettings& s, const Dataset& data) {
     OneRun run = train_fold(s, data, fold_split(part, std::int32_t(k)), k);
     if (run.result.interrupted) {
       say(text_of("interrupted in fold ", k + 1, " of ", s.folds, s.out.empty() ? "" : "; go on with --resume"));
+      if (!s.json) return 1;
+      Json report = report_of_folds(folds, together.result(), data.classes);  // of the folds that ended
+      report["interrupted"] = true;
+      print(report.dump() + "\n");
       return 1;
     }
     together.add(*run.test);
@@ -146,9 +159,11 @@ int train_folds(const TrainSettings& s, const Dataset& data) {
       flush_output();
     }
   }
-  const Json report = report_of_folds(folds, together.result(), data.classes);
+  Json report = report_of_folds(folds, together.result(), data.classes);
+  report["interrupted"] = false;
   if (!s.out.empty()) {
     write_json(RunFolder{s.out}.config(), config_of(s));
+    atomic_write(RunFolder{s.out}.confusion(), confusion_svg(together.result(), data.classes));
     write_json(RunFolder{s.out}.metrics(), report);
   }
   if (s.json) {
@@ -167,8 +182,9 @@ int train_folds(const TrainSettings& s, const Dataset& data) {
 
 }  // namespace
 
-int run_train(const TrainSettings& settings) {
-  use_threads(settings.threads);
+int run_train(const TrainSettings& asked) {
+  use_threads(asked.threads);
+  TrainSettings settings = asked;
   const Dataset data = read_training_data(settings);
   return settings.folds > 0 ? train_folds(settings, data) : train_one(settings, data);
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds and runs a small project that uses Quern in every way it is offered: the three of CMake, and pkg-config with a
-# plain compiler line under both compilers.
+# plain compiler line under both compilers; and the example of a project of its own.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 quern=$PWD consumer=$PWD/tests/consumer
@@ -30,6 +30,14 @@ case $(sed -n 's/^quern_DIR:PATH=//p' "$work/find_package/CMakeCache.txt") in
 esac
 through_cmake add_subdirectory -D QUERN="$quern"
 through_cmake fetch_content -D FETCHCONTENT_SOURCE_DIR_QUERN="$quern"
+
+# The example of a project of its own, away from Quern's folder, against the installed Quern.
+cp -r examples/04_embed_in_your_code "$work/embed_in_your_code"
+quietly cmake -G Ninja -S "$work/embed_in_your_code" -B "$work/embed" -D CMAKE_PREFIX_PATH="$work/installed" \
+  -D CMAKE_CXX_FLAGS="-Wall -Wextra -Werror"
+quietly cmake --build "$work/embed"
+quietly "$work/embed/embed"
+echo "04_embed_in_your_code: $(tail -n 1 "$work/log")"
 
 export PKG_CONFIG_PATH=$work/installed/share/pkgconfig
 version=$(sed -n 's/^#define QUERN_VERSION "\(.*\)"/\1/p' include/quern/base/version.hpp)

@@ -25,7 +25,7 @@ printf 'text,label\na,x\nb\n' >"$here/truncated.csv"
 refuse "truncated.csv:3: expected 2 fields" "$here/truncated.csv"
 printf 'text,label\nna\xefve,x\nb,y\n' >"$here/latin.csv"
 refuse "latin.csv:2: byte 13 is not UTF-8" "$here/latin.csv" --encoding UTF-8
-refuse "encoding 'klingon' is not known" "$here/data.csv" --encoding klingon
+expect 2 "encoding 'klingon' is not known" "$quern" train "$here/data.csv" --out "$here/none" --encoding klingon
 (
   echo text,label
   head -c 100000000 /dev/zero | tr '\0' a
@@ -42,6 +42,11 @@ refuse "vectors.txt: .*No such file" "$here/data.csv" --vectors "$here/vectors.t
 refuse "--folds: 1000 parts of 240 texts" "$here/data.csv" --folds 1000
 echo '{"widths": [1.5]}' >"$here/widths.json"
 refuse "widths.json: 'widths' is .*expected whole numbers" "$here/data.csv" --config "$here/widths.json"
+echo '{"warmup": -1}' >"$here/warmup.json"
+refuse "warmup.json: 'warmup': expected at least 0, got -1" "$here/data.csv" --config "$here/warmup.json"
+echo '{"min_count": 0, "stop_on": "f1"}' >"$here/names.json"
+refuse "names.json: 'min_count': expected at least 1, got 0" "$here/data.csv" --config "$here/names.json"
+refuse "names.json: 'stop_on': expected loss or macro_f1, got f1" "$here/data.csv" --config "$here/names.json" --min-count 1
 printf '{"seed": 1' >"$here/broken.json"
 expect 1 "broken.json: not valid JSON" "$quern" train --config "$here/broken.json" --out "$here/none"
 
@@ -50,7 +55,7 @@ for option in "--seed -1" "--seed 18446744073709551616" "--epochs 99999999999999
   expect 2 "${option% *}: " "$quern" train "$here/data.csv" --out "$here/none" $option
 done
 # Weights that came to nothing are not kept, also where no development texts show it.
-expect 1 "the loss after the last step is .*nan" "$quern" train "$here/data.csv" --out "$here/nan" $tiny --dev 0 --epochs 1 --batch 500 --lr 1e15
+expect 1 "the loss after the last step is .*nan in epoch 1, step 1" "$quern" train "$here/data.csv" --out "$here/nan" $tiny --dev 0 --epochs 1 --batch 500 --lr 1e15
 [ -e "$here/nan/model.safetensors" ] && fail "a model without finite results was written"
 # --force takes the old run away only when the new one can begin.
 expect 1 "No such file" "$quern" train "$here/data.csv" --out "$run" $tiny --force --vectors "$here/vectors.txt"
@@ -98,6 +103,13 @@ damaged "no model.safetensors" rm "$run/model.safetensors"
 damaged "vocabulary.txt:.* the file is truncated" truncate -s -1 "$run/vocabulary.txt"
 two_equal() { printf 'pos\npos\n' >"$run/labels.txt"; }
 damaged "labels.txt:2: 'pos': expected a class name that no other line holds" two_equal
+swapped_labels() { printf 'pos\nneg\n' >"$run/labels.txt"; }
+damaged "labels.txt: is not the file that .*model.safetensors was trained with" swapped_labels
+other_words() { sed -i '2s/.*/zebra/' "$run/vocabulary.txt"; }
+damaged "vocabulary.txt: is not the file that .*model.safetensors was trained with" other_words
+damaged "config.json: 'max_tokens' is -1, expected at least 0" sed -i 's/"max_tokens": .*/"max_tokens": -1,/' "$run/config.json"
+damaged "config.json: 'dropout' is 1.5, expected" sed -i 's/"dropout": .*/"dropout": 1.5,/' "$run/config.json"
+damaged "config.json: tokenizer 'bpe' is not known" sed -i 's/"tokenizer": .*/"tokenizer": "bpe",/' "$run/config.json"
 damaged "config.json: 'embedding' is missing" sed -i /embedding/d "$run/config.json"
 expect 1 "is no folder" "$quern" predict "$here/nowhere" "a good film"
 rm -rf "$run" && cp -r "$here/good" "$run"

@@ -10,7 +10,7 @@ for key in accuracy macro_f1 loss per_class seconds samples_per_second; do
   grep -q "\"$key\":" "$here/stdout" || fail "train --json: no $key"
 done
 grep -q "^epoch 1/6  train loss" "$here/stderr" || fail "no line for the first epoch on stderr"
-for file in model.safetensors vocabulary.txt labels.txt config.json split.json metrics.json; do
+for file in model.safetensors vocabulary.txt labels.txt config.json split.json metrics.json learning_curves.svg confusion.svg; do
   [ -s "$run/$file" ] || fail "no $file"
 done
 [ "$(cat "$run/labels.txt")" = "neg
@@ -79,7 +79,7 @@ expect 0 "fold 3: accuracy" "$quern" train "$here/data.csv" --folds 3 $tiny --ou
 
 # usage
 expect 0 "Examples:" "$quern" --help
-expect 0 "Ctrl-C keeps the best model" "$quern" train --help
+expect 0 "Ctrl-C \(or SIGTERM\) keeps the best model" "$quern" train --help
 expect 0 "^[0-9]+\.[0-9]+\.[0-9]+" "$quern" --version
 expect 2 "subcommand" "$quern"
 expect 2 "--out" "$quern" train "$here/data.csv"
@@ -102,7 +102,7 @@ expect 0 "2 of [0-9]+ words have a vector, of length 3" "$quern" train "$here/da
 expect 0 "pos" "$quern" predict "$here/static" "a good film"
 
 # Other options
-expect 0 "the model is in" "$quern" train "$here/data.csv" --out "$here/options" $tiny --class-weights --clip 1 \
+expect 0 "the model is in" "$quern" train "$here/data.csv" --out "$here/options" $tiny --class-weights balanced --clip 1 \
   --label-smoothing 0.1 --weight-decay 0.01 --warmup 10 --stop-on macro_f1 --min-count 2 --widths 2,3 --word-dropout 0.1
 expect 0 "the model is in" "$quern" train "$here/data.csv" --out "$here/nodev" $tiny --dev 0
 finish

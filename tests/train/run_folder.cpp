@@ -115,6 +115,18 @@ TEST_CASE("run folder: every way to be broken is an error that names the file") 
   CHECK(holds(error_after([](const RunFolder& f) { atomic_write(f.labels(), "bad\ngood"); }),
               "labels.txt: is truncated"));
   CHECK(holds(error_after([](const RunFolder& f) { atomic_write(f.labels(), "bad\n\xff\n"); }), "labels.txt:2"));
+  CHECK(holds(error_after([](const RunFolder& f) { atomic_write(f.labels(), "good thing\nbad\n"); }),
+              "labels.txt: is not the file that ", "model.safetensors was trained with"));
+  CHECK(holds(error_after([](const RunFolder& f) {
+                auto words = read_file(f.vocabulary());
+                words[words.size() - 2] ^= 1;
+                atomic_write(f.vocabulary(), words);
+              }),
+              "vocabulary.txt: is not the file that "));
+  CHECK(error_after([](const RunFolder& f) {  // weights of another program, without notes
+          save_safetensors(predictor().model(), f.model());
+          atomic_write(f.labels(), "good thing\nbad\n");
+        }) == "nothing was thrown");
   CHECK(holds(error_after([](const RunFolder& f) { atomic_write(f.config(), "{"); }), "config.json: not valid JSON"));
   CHECK(holds(with("embedding", 1000000), "but the model of", "config.json"));
   CHECK(holds(with("embedding", -1), "config.json: embedding -1"));
@@ -122,7 +134,10 @@ TEST_CASE("run folder: every way to be broken is an error that names the file") 
   CHECK(holds(with("widths", {2, 1}), "windows.0.weight: expected F32 [3, 4, 2], got F32 [3, 4, 1]"));
   CHECK(holds(with("widths", "3"), "'widths' is \"3\""));
   CHECK(holds(with("model", "lstm"), "model 'lstm' is not known"));
-  CHECK(holds(with("tokenizer", "bpe"), "tokenizer 'bpe' is not known"));
+  CHECK(holds(with("tokenizer", "bpe"), "config.json: tokenizer 'bpe' is not known"));
+  CHECK(holds(with("dropout", 1), "config.json: 'dropout' is 1, expected a number from 0"));
+  CHECK(holds(with("word_dropout", -0.1), "config.json: 'word_dropout' is -0.1"));
+  CHECK(holds(with("max_tokens", -1), "config.json: 'max_tokens' is -1, expected at least 0"));
 }
 
 TEST_CASE("run folder: the split is kept as lines of each class") {

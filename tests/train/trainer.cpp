@@ -153,6 +153,44 @@ TEST_CASE("train: a loss that is not finite names epoch, step and lines, and the
   }
 }
 
+TEST_CASE("train: a loss that is no number after the last step names the last epoch") {
+  auto model = toy_model();
+  auto options = toy_options();
+  options.epochs = 1, options.batch = 1000, options.rate = 1e30;  // one step, which breaks the weights
+  CHECK(holds(error_of<Diverged>([&] {
+                train(model, texts, {split.train, {}}, 2, options);
+              }),
+              "the loss after the last step is", "in epoch 1, step 1;"));
+}
+
+TEST_CASE("train: figures are given with the number of steps made") {
+  struct Given {
+    std::string tag;
+    double value;
+    std::int64_t step;
+  };
+  std::vector<Given> given;
+  TrainHooks hooks;
+  hooks.scalar = [&](const char* tag, double value, std::int64_t step) { given.push_back({tag, value, step}); };
+  hooks.scalar_steps = 5;
+  auto model = toy_model(), same = toy_model();
+  const TrainResult r = train(model, texts, split, 2, toy_options(), hooks);
+  const std::int64_t steps = (std::int64_t(split.train.size()) + 6) / 7;  // of an epoch
+  std::int64_t batches = 0, epochs = 0;
+  for (const auto& g : given) {
+    if (g.tag == "loss/batch") CHECK(g.step == 5 * ++batches);
+    if (g.tag == "learning_rate") CHECK(g.value == 0.02);
+    if (g.tag == "loss/train") CHECK(g.value == r.history[std::size_t(epochs)].train_loss);
+    if (g.tag != "macro_f1/dev") continue;
+    CHECK(g.value == r.history[std::size_t(epochs)].dev_macro_f1);
+    CHECK(g.step == steps * ++epochs);
+  }
+  CHECK(batches == 6 * steps / 5);
+  CHECK(epochs == 6);
+  train(same, texts, split, 2, toy_options());
+  CHECK(same_weights(model, same));  // being looked at changes nothing
+}
+
 TEST_CASE("train: a parameter the loss does not depend on is an error") {
   WithUnused<> model{toy_model(), Tensor<float, 1>(3), Tensor<float, 1>(2)};
   CHECK(holds(error_of([&] { train(model, texts, split, 2, toy_options()); }),
@@ -170,6 +208,10 @@ TEST_CASE("train: wrong calls") {
   options = toy_options();
   options.epochs = 0;
   CHECK(holds(error_of<InvalidArgument>([&] { train(model, texts, split, 2, options); }), "epochs 0"));
+  options = toy_options();
+  options.attack.kind = AttackKind::fgm;
+  WithUnused<> whole{toy_model(), {}, {}};
+  CHECK(holds(error_of<InvalidArgument>([&] { train(whole, texts, split, 2, options); }), "a model in two parts"));
 }
 
 TEST_CASE("train: asks for no tensor memory once it has seen the longest batch") {
@@ -187,4 +229,25 @@ TEST_CASE("train: asks for no tensor memory once it has seen the longest batch")
   train(model, texts, split, 2, options, {}, Watching{asked});
   CHECK(asked.size() > 200);
   CHECK(asked.back() == asked[asked.size() / 2]);
+}
+
+TEST_CASE("train: the first step as a page; a step that breaks is kept, and its first bad op named") {
+  const TemporaryFolder folder;
+  TrainHooks hooks;
+  hooks.trace = folder / "step.html", hooks.failed_step = folder / "failed_step.safetensors";
+  auto plain = toy_model(), traced = toy_model();
+  auto options = toy_options();
+  options.epochs = 2;
+  train(plain, texts, split, 2, options);
+  train(traced, texts, split, 2, options, hooks);
+  CHECK(same_weights(plain, traced));
+  CHECK(holds(read_file(folder / "step.html"), "\"title\":\"Step 1\"", "7 texts", "windows.2"));
+  CHECK(list_folder(folder.path) == std::vector<std::string>{"step.html"});
+
+  auto model = toy_model(), again = toy_model(2);
+  model.words.weight.fill(2), model.windows[1].weight.fill(3e38f);
+  const std::string said = error_of<Diverged>([&] { train(model, texts, split, 2, options, hooks); });
+  CHECK(holds(said, "what broke first: conv1d_relu_max_over_time 2 (windows.1), forward", hooks.failed_step.c_str()));
+  const std::string found = error_of([&] { rerun_failed_step(hooks.failed_step, again); });
+  CHECK(holds(said, found.c_str()));
 }

@@ -35,12 +35,18 @@ struct TextCnn {
     f("dropout", m.dropout...), f("word_dropout", m.word_dropout...);
   }
 
-  /// ids [N] of B texts → logits [B, classes]
-  auto operator()(const Batch& batch) const {
-    const auto e = quern::dropout(words(batch), word_dropout);  // rows [N, E]
+  /// ids [N] of B texts → their word vectors, rows [N, E]
+  auto embedded(const Batch& batch) const { return words(batch); }
+
+  /// Word vectors, rows [N, E] of B texts → logits [B, classes]
+  auto logits(const auto& vectors) const {
+    const auto e = quern::dropout(vectors, word_dropout);
     const auto h = concat(windows, [&](const auto& w) { return conv1d_relu_max_over_time(e, w.weight, w.bias); });
     return out(quern::dropout(h, dropout));  // h [B, Σ filters]
   }
+
+  /// ids [N] of B texts → logits [B, classes]. In two parts, so that an attack can stand between them.
+  auto operator()(const Batch& batch) const { return logits(embedded(batch)); }
 };
 
 /// A model with initial values that depend on the seed alone.

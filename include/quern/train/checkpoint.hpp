@@ -8,16 +8,14 @@
 /// message says what differs.
 #pragma once
 #include <cstdint>
-#include <cstring>
-#include <span>
 #include <string>
-#include <string_view>
 #include <type_traits>
 #include <vector>
 
 #include <quern/data/encode.hpp>
 #include <quern/data/split.hpp>
 #include <quern/io/safetensors.hpp>
+#include <quern/train/fingerprint.hpp>
 #include <quern/train/options.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -30,30 +28,6 @@ struct TrainState {
   double seconds = 0, epoch_seconds = 0;
   EarlyStopping stopping;
   std::vector<EpochReport> history;
-};
-
-/// A hash of 64 bits (FNV-1a, Fowler, Noll & Vo): against mistakes, not against attacks.
-class Fingerprint {
- public:
-  void add(std::string_view bytes) {
-    for (const char c : bytes) hash_ = (hash_ ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-    const std::uint64_t size = bytes.size();  // so that "ab", "c" and "a", "bc" differ
-    for (int i = 0; i < 64; i += 8) hash_ = (hash_ ^ (size >> i & 0xff)) * 0x100000001b3u;
-  }
-  template <class T>
-  void add(std::span<const T> values) {
-    static_assert(std::is_integral_v<T>);
-    add(std::string_view(reinterpret_cast<const char*>(values.data()), values.size_bytes()));
-  }
-  /// 16 hexadecimal digits.
-  std::string text() const {
-    char digits[20];
-    std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(hash_));
-    return digits;
-  }
-
- private:
-  std::uint64_t hash_ = 0xcbf29ce484222325u;
 };
 
 inline std::string fingerprint_of(const Encoded& texts, const Split& split) {

@@ -1,5 +1,5 @@
-/// From text to probabilities with a trained model: the tokenizer, vocabulary and model code of
-/// training, nothing exported in between.
+/// From text to probabilities with a trained model: the cleaning, tokenizer, vocabulary and model code of training,
+/// nothing exported in between.
 ///
 ///   const Predictor predictor = load_run("run");
 ///   Tensor<float, 2> p = predictor.predict(texts);                     // [texts, classes]
@@ -15,20 +15,24 @@
 
 #include <quern/data/encode.hpp>
 #include <quern/models/text_cnn.hpp>
+#include <quern/text/clean_options.hpp>
 #include <quern/train/evaluate.hpp>
 
 namespace quern::inline QUERN_ABI {
 
 class Predictor {
  public:
-  /// `max_tokens`: longer texts are cut (0: never).
+  /// `max_tokens`: longer texts are cut (0: never). `cleaner`: what was done to the texts that were trained on.
   Predictor(Tokenizer tokenizer, Vocabulary vocabulary, std::vector<std::string> classes, TextCnn<float> model,
-            std::int64_t max_tokens = 0)
+            std::int64_t max_tokens = 0, Cleaner cleaner = {})
       : tokenizer_(tokenizer),
         vocabulary_(std::move(vocabulary)),
         classes_(std::move(classes)),
         model_(std::move(model)),
-        max_tokens_(max_tokens) {
+        max_tokens_(max_tokens),
+        cleaner_(cleaner) {
+    require(cleaner_.clean || !cleaner_.cleans(), "predictor: its texts are cleaned (", names_of(cleaner_.options),
+            "), but no function is given that does it: include <quern/text/clean.hpp> and give clean");
     require(model_.words.weight.extent(0) == vocabulary_.size(), "predictor: the vocabulary has ", vocabulary_.size(),
             " tokens, the model ", model_.words.weight.extent(0));
     require(model_.out.weight.extent(0) == std::int64_t(classes_.size()), "predictor: ", classes_.size(),
@@ -53,10 +57,12 @@ class Predictor {
   }
 
   Encoded encoded(std::span<const std::string> texts, std::span<const std::int32_t> labels = {}) const {
+    if (cleaner_.cleans()) return encode(cleaner_(texts), tokenizer_, vocabulary_, labels, max_tokens_);
     return encode(texts, tokenizer_, vocabulary_, labels, max_tokens_);
   }
 
   const Tokenizer& tokenizer() const { return tokenizer_; }
+  const Cleaner& cleaner() const { return cleaner_; }
   const Vocabulary& vocabulary() const { return vocabulary_; }
   const std::vector<std::string>& classes() const { return classes_; }
   const TextCnn<float>& model() const { return model_; }
@@ -67,6 +73,7 @@ class Predictor {
   std::vector<std::string> classes_;
   TextCnn<float> model_;
   std::int64_t max_tokens_;
+  Cleaner cleaner_;
 };
 
 }  // namespace quern::inline QUERN_ABI

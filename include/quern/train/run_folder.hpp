@@ -6,9 +6,10 @@
 ///   config.json         every setting, resolved; it reproduces the run
 ///   split.json          which lines of the data were trained on and which were held out
 ///   metrics.json        what it came to; written last, so a folder that has it is whole
+///   learning_curves.svg, confusion.svg    the same as pictures, where the program wrote them
 ///
 ///   save_run({"run"}, predictor, config, split);
-///   const Predictor predictor = load_run("run");
+///   const Predictor predictor = load_run("run");          // load_run("run", clean) where texts are cleaned
 #pragma once
 #include <string>
 #include <string_view>
@@ -18,6 +19,7 @@
 #include <quern/data/split.hpp>
 #include <quern/io/safetensors.hpp>
 #include <quern/text/string_table.hpp>
+#include <quern/train/fingerprint.hpp>
 #include <quern/train/predictor.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -31,7 +33,10 @@ struct RunFolder {
   std::string config() const { return path + "/config.json"; }
   std::string split() const { return path + "/split.json"; }
   std::string metrics() const { return path + "/metrics.json"; }
+  std::string curves() const { return path + "/learning_curves.svg"; }
+  std::string confusion() const { return path + "/confusion.svg"; }
   std::string checkpoint() const { return path + "/checkpoint.safetensors"; }
+  std::string failed_step() const { return path + "/failed_step.safetensors"; }
 
   RunFolder fold(std::int64_t k) const { return {path + "/fold_" + std::to_string(k)}; }  // k from 1
 
@@ -43,9 +48,10 @@ struct RunFolder {
   bool is_finished() const { return exists(metrics()); }
   bool is_begun() const { return exists(checkpoint()); }
 
-  /// Removes what save_run and checkpoints wrote, the file that makes the folder whole first.
+  /// Removes what a training wrote, the file that makes the folder whole first.
   void clear() const {
-    for (const auto& file : {metrics(), checkpoint(), model(), vocabulary(), labels(), config(), split()})
+    for (const auto& file : {metrics(), checkpoint(), model(), vocabulary(), labels(), config(), split(), curves(),
+                             confusion(), failed_step()})
       check(::unlink(file.c_str()) == 0 || errno == ENOENT, file, ": cannot be removed: ", detail::reason(errno));
     for (std::int64_t k = 1; is_folder(fold(k).path); ++k) {
       fold(k).clear();
@@ -74,17 +80,49 @@ inline void check_class_names(const std::vector<std::string>& classes, const std
           "' is empty or holds a line end; rename it");
 }
 
-/// Writes everything but metrics.json, each file whole or not at all.
+/// Notes of model.safetensors that say whose rows its weights are.
+struct RunFingerprints {
+  std::string vocabulary, labels;
+};
+inline RunFingerprints fingerprints_of(const Vocabulary& vocabulary, const std::vector<std::string>& classes) {
+  Fingerprint words, labels;
+  for (std::int64_t i = 0; i < vocabulary.size(); ++i) words.add(vocabulary.token(std::int32_t(i)));
+  for (const auto& name : classes) labels.add(name);
+  return {words.text(), labels.text()};
+}
+
+/// Writes everything but metrics.json and the pictures, each file whole or not at all.
 template <class Json>
 void save_run(const RunFolder& folder, const Predictor& predictor, const Json& config,
               const nlohmann::ordered_json& split) {
   std::string labels;
   for (const auto& name : predictor.classes()) labels += name + "\n";
-  write_json(folder.config(), config);
+  Json settings = config;
+  if (predictor.cleaner().cleans()) settings["clean"] = names_of(predictor.cleaner().options);
+  write_json(folder.config(), settings);
   predictor.vocabulary().save(folder.vocabulary());
   atomic_write(folder.labels(), labels);
   write_json(folder.split(), split);
-  save_safetensors(predictor.model(), folder.model());
+  const auto prints = fingerprints_of(predictor.vocabulary(), predictor.classes());
+  SafetensorsWriter weights;
+  weights.note("format", "pt");  // as save_safetensors
+  weights.note("vocabulary", prints.vocabulary), weights.note("labels", prints.labels);
+  weights.add_model(predictor.model());
+  weights.save(folder.model());
+}
+
+/// Throws where vocabulary.txt or labels.txt are of another run: of the same length they would fit the weights, and
+/// every answer would be wrong. Weights without such notes (written by another program) are taken as they are.
+inline void check_fingerprints(const RunFolder& folder, const SafetensorsFile& weights, const Vocabulary& vocabulary,
+                               const std::vector<std::string>& classes) {
+  const auto now = fingerprints_of(vocabulary, classes);
+  const auto compare = [&](const char* note, const std::string& file, const std::string& print) {
+    check(!weights.has_note(note) || weights.note(note) == print, file, ": is not the file that ", weights.path(),
+          " was trained with (fingerprint ", print, ", expected ",
+          weights.has_note(note) ? weights.note(note) : std::string(), "); put the file of the same run back");
+  };
+  compare("vocabulary", folder.vocabulary(), now.vocabulary);
+  compare("labels", folder.labels(), now.labels);
 }
 
 inline std::vector<std::string> read_labels(const std::string& path) {
@@ -121,6 +159,8 @@ inline TextCnnConfig text_cnn_config(const nlohmann::json& config, const std::st
   for (const auto width : c.widths) sound = sound && width >= 1 && width <= most;
   check(sound, where, ": embedding ", c.embedding, ", filters ", c.filters, ", ", c.widths.size(),
         " widths: expected at least one of each, and at most ", most);
+  for (const auto& [key, p] : {std::pair{"dropout", c.dropout}, std::pair{"word_dropout", c.word_dropout}})
+    check(p >= 0 && p < 1, where, ": '", key, "' is ", p, ", expected a number from 0 up to, not including, 1");
   return c;
 }
 
@@ -135,7 +175,27 @@ inline void check_sizes(const TextCnnConfig& c, const SafetensorsFile& weights, 
         " with ", c.vocabulary, " tokens and ", c.classes, " classes has ", expected);
 }
 
-inline Predictor load_run(const std::string& path) {
+inline Tokenizer tokenizer_of(const nlohmann::json& config, const std::string& where) {
+  const auto name = json_value<std::string>(config, "tokenizer", where);
+  try {
+    return Tokenizer::named(name);
+  } catch (const Error& e) { throw_error(text_of(where, ": ", e.what())); }
+}
+
+/// How the texts of the run were cleaned; runs of before there was cleaning do not say.
+inline Cleaner cleaner_of(const nlohmann::json& config, const std::string& where, decltype(Cleaner::clean) clean) {
+  if (!config.contains("clean")) return {};
+  Cleaner cleaner{{}, clean};
+  try {
+    cleaner.options = clean_named(json_value<std::string>(config, "clean", where));
+  } catch (const Error& e) { throw_error(text_of(where, ": ", e.what())); }
+  check(clean || !cleaner.cleans(), where, ": its texts are cleaned (", names_of(cleaner.options),
+        "); include <quern/text/clean.hpp> and load it by load_run(path, clean)");
+  return cleaner;
+}
+
+/// `clean` is asked for where the texts of the run were cleaned: clean() of text/clean.hpp, which needs a library.
+inline Predictor load_run(const std::string& path, decltype(Cleaner::clean) clean = nullptr) {
   const RunFolder folder{path};
   check(is_folder(path), path, ": is no folder; expected the folder of a trained model (quern train … --out DIR)");
   check(
@@ -148,11 +208,17 @@ inline Predictor load_run(const std::string& path) {
   TextCnnConfig sizes = text_cnn_config(config, folder.config());
   sizes.vocabulary = vocabulary.size(), sizes.classes = std::int64_t(classes.size());
   check_sizes(sizes, weights, folder.config());
+  check_fingerprints(folder, weights, vocabulary, classes);
   auto model = make_text_cnn(sizes, 0);
   load_safetensors(model, weights);
-  const auto tokenizer = Tokenizer::named(json_value<std::string>(config, "tokenizer", folder.config()));
-  return {tokenizer, std::move(vocabulary), std::move(classes), std::move(model),
-          json_value<std::int64_t>(config, "max_tokens", folder.config())};
+  const auto max_tokens = json_value<std::int64_t>(config, "max_tokens", folder.config());
+  check(max_tokens >= 0, folder.config(), ": 'max_tokens' is ", max_tokens, ", expected at least 0");
+  return {tokenizer_of(config, folder.config()),
+          std::move(vocabulary),
+          std::move(classes),
+          std::move(model),
+          max_tokens,
+          cleaner_of(config, folder.config(), clean)};
 }
 
 }  // namespace quern::inline QUERN_ABI

@@ -6,61 +6,27 @@
 ///
 /// Nothing that happens depends on the number of threads, or on how often the run was killed and resumed.
 #pragma once
-#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
-#include <limits>
+#include <cstring>
 #include <span>
 #include <string>
-#include <vector>
 
-#include <quern/autograd/tape.hpp>
 #include <quern/data/batches.hpp>
-#include <quern/loss/cross_entropy.hpp>
-#include <quern/optim/adam.hpp>
-#include <quern/optim/clip.hpp>
 #include <quern/optim/schedule.hpp>
 #include <quern/train/checkpoint.hpp>
 #include <quern/train/evaluate.hpp>
+#include <quern/train/failed_step.hpp>
+#include <quern/train/hooks.hpp>
 #include <quern/train/options.hpp>
-#include <quern/train/progress.hpp>
+#include <quern/train/trace_page.hpp>
+#include <quern/train/train_step.hpp>
 
 namespace quern::inline QUERN_ABI {
 
-/// What surrounds a training; none of it changes the result.
-struct TrainHooks {
-  Progress* progress = nullptr;
-  const std::atomic<bool>* stop = nullptr;  // set by Ctrl-C: stop after this batch
-  std::string checkpoint{};                 // its path; empty: none is written
-  double checkpoint_seconds = 60;           // between two of them; one is also written after every epoch
-  nlohmann::json identity{};                // more that a resumed run must share (the model's settings)
-  bool resume = false;                      // go on from the checkpoint, if there is one
-  std::string source{};                     // for messages: the data's path,
-  std::span<const std::int64_t> lines{};    // and the line of each text in it
-};
-
-/// The loss is no longer a number. The model then holds the weights of the best epoch, if there was one.
-struct Diverged : Error {
-  Diverged(const std::string& message, TrainResult r) : Error(message), result(std::move(r)) {}
-  TrainResult result;
-};
-
 namespace detail {
-
-inline bool is_bias(const std::string& name) { return name == "bias" || name.ends_with(".bias"); }
-
-/// The caller's rule, without weight decay on biases.
-template <class Rule>
-struct NoDecayOnBiases {
-  const Rule& rule;
-  ParameterOptions operator()(const std::string& name) const {
-    auto options = rule(name);
-    if (is_bias(name)) options.decay = 0;
-    return options;
-  }
-};
 
 /// Copies every element; the two have equal shapes, so no memory is asked for.
 template <class M>
@@ -83,7 +49,11 @@ inline nlohmann::json options_json(const TrainOptions& o) {
           {"class_weights", o.class_weights},
           {"seed", o.seed},
           {"stop_on", name_of(o.stop_on)},
-          {"patience", o.patience}};
+          {"patience", o.patience},
+          {"attack", name_of(o.attack.kind)},
+          {"epsilon", o.attack.epsilon},
+          {"attack_steps", o.attack.steps},
+          {"attack_step_size", o.attack.step_size}};
 }
 
 template <template <class> class M, class T, class Rule>
@@ -97,23 +67,15 @@ class Trainer {
         classes_(classes),
         options_(options),
         hooks_(hooks),
-        rule_{rule},
-        grads_(zeros_like(model, rule_)),
-        best_(model),
-        adam_(model, {.rate = options.rate, .weight_decay = options.weight_decay, .decoupled = true}, rule_) {
+        step_(model, classes, options, rule),
+        best_(model) {
     require(options.epochs >= 1 && options.batch >= 1 && options.patience >= 1 && options.warmup >= 0, "train: epochs ",
             options.epochs, ", batch ", options.batch, ", patience ", options.patience, " must be at least 1, warmup ",
             options.warmup, " at least 0");
     require(!split.train.empty(), "train: no texts to train on");
     require(std::int64_t(texts.labels.size()) == texts.size(), "train: ", texts.size(), " texts, ", texts.labels.size(),
             " labels");
-    require(options.class_weights.empty() || std::int64_t(options.class_weights.size()) == classes,
-            "train: ", options.class_weights.size(), " class weights for ", classes, " classes");
     state_.stopping.on = options.stop_on, state_.stopping.patience = options.patience;
-    loss_options_.label_smoothing = options.label_smoothing;
-    loss_options_.class_weights = Tensor<T, 1>(options.class_weights.size());
-    for (std::size_t c = 0; c < options.class_weights.size(); ++c)
-      loss_options_.class_weights(c) = T(options.class_weights[c]);
     identity_ = {{"options", options_json(options)}, {"data", fingerprint_of(texts, split)}, {"more", hooks.identity}};
   }
 
@@ -136,7 +98,7 @@ class Trainer {
   void resume() {
     struct stat info;
     if (::stat(hooks_.checkpoint.c_str(), &info) != 0 && errno == ENOENT) return;  // nothing was written yet
-    load_checkpoint(hooks_.checkpoint, model_, adam_, best_, state_, identity_);
+    load_checkpoint(hooks_.checkpoint, model_, step_.adam, best_, state_, identity_);
     say(text_of(hooks_.checkpoint, ": goes on at epoch ", state_.epoch + 1, ", batch ", state_.batch + 1));
   }
 
@@ -155,22 +117,27 @@ class Trainer {
   void save() {
     note_time();
     since_save_ = 0;
-    if (!hooks_.checkpoint.empty()) save_checkpoint(hooks_.checkpoint, model_, adam_, best_, state_, identity_);
+    if (!hooks_.checkpoint.empty()) save_checkpoint(hooks_.checkpoint, model_, step_.adam, best_, state_, identity_);
   }
 
   /// The rest of the epoch the state is in; false when asked to stop.
   bool run_epoch() {
-    const BatchPlan plan =
-        plan_shuffled(texts_, split_.train, options_.batch, options_.seed, std::uint32_t(state_.epoch));
+    Encoded made;
+    if (hooks_.texts_of_epoch) made = hooks_.texts_of_epoch(state_.epoch);
+    const Encoded& all = hooks_.texts_of_epoch ? made : texts_;
+    const BatchPlan plan = plan_shuffled(all, hooks_.texts_of_epoch ? all_of(all) : split_.train, options_.batch,
+                                         options_.seed, std::uint32_t(state_.epoch));
     const LinearWarmup warm{options_.rate, options_.warmup, options_.epochs * plan.size()};
     std::int64_t texts = 0;  // of this epoch, since this process began
-    for (const Batch& batch : Batches(texts_, plan, state_.batch)) {
+    for (const Batch& batch : Batches(all, plan, state_.batch)) {
       if (stop_asked()) return false;
-      adam_.options.rate = options_.warmup > 0 ? warm(state_.step) : options_.rate;
+      step_.adam.options.rate = options_.warmup > 0 ? warm(state_.step) : options_.rate;
       const double loss = step(batch, plan);
       state_.loss_sum += loss * double(batch.texts());
       state_.loss_texts += batch.texts(), state_.trained_texts += batch.texts(), texts += batch.texts();
       ++state_.batch, ++state_.step;
+      if (hooks_.scalar && state_.step % hooks_.scalar_steps == 0)
+        scalar("loss/batch", loss), scalar("learning_rate", step_.adam.options.rate);
       if (hooks_.progress)
         hooks_.progress->update({state_.epoch + 1, options_.epochs, state_.batch, plan.size(),
                                  state_.loss_sum / double(state_.loss_texts), texts});
@@ -180,27 +147,26 @@ class Trainer {
     return true;
   }
 
-  /// One step of training; gives the loss.
   double step(const Batch& batch, const BatchPlan& plan) {
-    Tape tape(Random(options_.seed, Purpose::dropout, std::uint32_t(state_.step)));
-    const auto recorded = tape.watch(model_, grads_, rule_);
-    const auto loss = cross_entropy(recorded(batch), batch.labels, loss_options_);
-    if (!std::isfinite(loss.item())) diverged("the loss", double(loss.item()), plan);
-    tape.backward(loss);
-    if (state_.step == 0) check_all_reached(tape);
-    if (options_.clip > 0) {
-      const double norm = clip_global_norm(grads_, options_.clip);
-      if (!std::isfinite(norm)) diverged("the norm of the gradients", norm, plan);
+    Trace trace;
+    if (!hooks_.trace.empty()) step_.observer = &trace;
+    try {
+      const double loss = step_(batch, state_.step);
+      if (!hooks_.trace.empty())
+        write_trace_page(std::exchange(hooks_.trace, {}), trace,
+                         {.title = text_of("Step ", state_.step + 1),
+                          .note = text_of(batch.texts(), " texts, ", batch.tokens(), " tokens; loss ", loss)});
+      return loss;
+    } catch (const NotFinite& e) {  // the weights are as they were: the same step shows what broke
+      const std::string found = find_failure(std::as_const(model_), batch,
+                                             {.step = state_.step,
+                                              .seed = options_.seed,
+                                              .label_smoothing = options_.label_smoothing,
+                                              .class_weights = options_.class_weights},
+                                             hooks_.failed_step, step_.rule());
+      diverged(e.what, e.value, state_.epoch + 1, state_.step + 1,
+               lines_of(plan.batch(state_.batch)) + (found.empty() ? "" : "; what broke first: " + found));
     }
-    adam_.step(model_, grads_, rule_);
-    return double(loss.item());
-  }
-
-  static void check_all_reached(const Tape& tape) {
-    std::string names;
-    for (const auto& name : tape.without_gradient()) names += (names.empty() ? "" : ", ") + name;
-    check(names.empty(), "train: the loss does not depend on ", names,
-          "; use these parameters in the model, or freeze them by a rule");
   }
 
   void end_epoch() {
@@ -210,13 +176,14 @@ class Trainer {
     if (has_dev()) {
       const Metrics m = evaluate(model_, texts_, split_.held, classes_);
       report.dev_loss = m.loss, report.dev_accuracy = m.accuracy, report.dev_macro_f1 = m.macro.f1;
-      if (!std::isfinite(m.loss)) diverged("the loss of the development texts", m.loss, {});
+      if (!std::isfinite(m.loss)) diverged("the loss of the development texts", m.loss, state_.epoch + 1, state_.step);
       best = state_.stopping.better(m, state_.epoch);
       if (best) copy_values(model_, best_);
     }
     note_time();
     report.seconds = state_.epoch_seconds;
     state_.history.push_back(report);
+    give_scalars(report);
     say(line_of_epoch(report, best));
     ++state_.epoch;
     state_.batch = 0, state_.loss_sum = 0, state_.loss_texts = 0, state_.epoch_seconds = 0;
@@ -226,7 +193,15 @@ class Trainer {
   void check_last_weights() {
     const auto few = std::span(split_.train).first(std::min<std::size_t>(split_.train.size(), 32));
     const double loss = evaluate(model_, texts_, few, classes_).loss;
-    if (!std::isfinite(loss)) diverged("the loss after the last step", loss, {});
+    if (!std::isfinite(loss)) diverged("the loss after the last step", loss, state_.epoch, state_.step);
+  }
+
+  void scalar(const char* tag, double value) { hooks_.scalar(tag, value, state_.step); }
+  void give_scalars(const EpochReport& r) {
+    if (!hooks_.scalar) return;
+    scalar("loss/train", r.train_loss);
+    if (has_dev())
+      scalar("loss/dev", r.dev_loss), scalar("accuracy/dev", r.dev_accuracy), scalar("macro_f1/dev", r.dev_macro_f1);
   }
 
   std::string line_of_epoch(const EpochReport& r, bool best) const {
@@ -260,19 +235,23 @@ class Trainer {
     return finished(true);
   }
 
-  [[noreturn]] void diverged(const char* what, double value, const BatchPlan& plan) {
-    std::string where;
-    if (state_.batch < plan.size()) {
-      const auto members = plan.batch(state_.batch);
-      for (std::size_t i = 0; i < members.size() && i < 20; ++i)
-        where +=
-            (i ? ", " : "") + std::to_string(hooks_.lines.empty() ? members[i] : hooks_.lines[std::size_t(members[i])]);
-      where = text_of("; the batch has the ", hooks_.lines.empty() ? "texts number " : "texts of lines ", where,
-                      members.size() > 20 ? ", …" : "", hooks_.source.empty() ? "" : " of ", hooks_.source);
+  /// "; the batch has the texts of lines 3, 7 of reviews.csv"
+  std::string lines_of(std::span<const std::int64_t> members) const {
+    std::string numbers;
+    for (std::size_t i = 0; i < members.size() && i < 20; ++i) {
+      auto text = members[i];
+      if (hooks_.texts_of_epoch) text = split_.train[std::size_t(text) % split_.train.size()];
+      numbers += (i ? ", " : "") + std::to_string(hooks_.lines.empty() ? text : hooks_.lines[std::size_t(text)]);
     }
+    return text_of("; the batch has the ", hooks_.lines.empty() ? "texts number " : "texts of lines ", numbers,
+                   members.size() > 20 ? ", …" : "", hooks_.source.empty() ? "" : " of ", hooks_.source);
+  }
+
+  [[noreturn]] void diverged(const char* what, double value, std::int64_t epoch, std::int64_t step,
+                             const std::string& where = "") {
     const bool kept = has_dev() && state_.stopping.best_epoch >= 0;
     const std::string message =
-        text_of("train: ", what, " is ", value, " in epoch ", state_.epoch + 1, ", step ", state_.step + 1, where, "; ",
+        text_of("train: ", what, " is ", value, " in epoch ", epoch, ", step ", step, where, "; ",
                 kept ? text_of("the weights of epoch ", state_.stopping.best_epoch + 1, ", the best, are kept")
                      : std::string(has_dev() ? "no epoch had ended, so no weights are kept"
                                              : "without development texts no weights are kept"),
@@ -287,10 +266,8 @@ class Trainer {
   std::int64_t classes_;
   TrainOptions options_;
   TrainHooks hooks_;
-  NoDecayOnBiases<Rule> rule_;
-  M<T> grads_, best_;
-  Adam<M<T>> adam_;
-  CrossEntropyOptions<T> loss_options_;
+  TrainStep<M, T, Rule> step_;
+  M<T> best_;
   TrainState state_;
   nlohmann::json identity_;
   std::chrono::steady_clock::time_point clock_;
