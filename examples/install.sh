@@ -4,15 +4,16 @@
 
 # What is looked for (a command or a header), and the package of Debian and Ubuntu that brings it.
 needed=("g++ g++" "cmake cmake" "ninja ninja-build" "Eigen/Core libeigen3-dev" "CLI/CLI.hpp libcli11-dev"
-  "nlohmann/json.hpp nlohmann-json3-dev" "doctest/doctest.h doctest-dev" "benchmark/benchmark.h libbenchmark-dev")
-needed_for_all=("clang++ clang" "ccache ccache" "pkg-config pkg-config" "time time")
+  "nlohmann/json.hpp nlohmann-json3-dev" "protozero/pbf_writer.hpp libprotozero-dev" "lzma.h liblzma-dev"
+  "utf8proc.h libutf8proc-dev" "doctest/doctest.h doctest-dev" "benchmark/benchmark.h libbenchmark-dev")
+needed_for_all=("clang++ clang" "ccache ccache" "gdb gdb" "pkg-config pkg-config" "time time")
 
 IFS=: read -r -a include_dirs <<<"${CPATH:-}:/usr/include:/usr/local/include:/usr/include/eigen3:/usr/local/include/eigen3"
 
-has() { # has COMMAND, or has HEADER with a slash
+has() { # has COMMAND, or has HEADER with a slash or .h
   local dir
   case $1 in
-    */*) for dir in "${include_dirs[@]}"; do [ -n "$dir" ] && [ -e "$dir/$1" ] && return; done ;;
+    */* | *.h) for dir in "${include_dirs[@]}"; do [ -n "$dir" ] && [ -e "$dir/$1" ] && return; done ;;
     *) type -P "$1" >/dev/null && return ;; # not a word of the shell, as `time` is
   esac
   return 1
