@@ -48,6 +48,7 @@
 #include <quern/ops/sigmoid.hpp>
 #include <quern/ops/slice.hpp>
 #include <quern/ops/softmax.hpp>
+#include <quern/ops/softplus.hpp>
 #include <quern/ops/split.hpp>
 #include <quern/ops/sum.hpp>
 #include <quern/ops/tanh.hpp>

@@ -93,6 +93,8 @@ dx = dy · y (1 - y))"},
 dx = dy inside the range, 0 outside it)"},
     {"softmax", R"(y(c) = e^x(c) / Σ_k e^x(k)
 dx(c) = y(c) (dy(c) - Σ_k dy(k) y(k)))"},
+    {"softplus", R"(y = ln(1 + eˣ)                      (Dugas et al. 2001); computed as max(x, 0) + ln(1 + e^-|x|)
+dx = dy / (1 + e⁻ˣ))"},
     {"split", R"(x = [y_1, y_2, …],   dx = [dy_1, dy_2, …])"},
     {"sum", R"(y(…, …) = Σ_n x(…, n, …)
 dx(…, n, …) = dy(…, …))"},
