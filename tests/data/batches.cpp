@@ -141,14 +141,15 @@ TEST_CASE("an abandoned range ends its thread") {
 TEST_CASE("a loop over batches of equal size asks the system for no more tensor memory") {
   Encoded e;
   for (int i = 0; i < 4000; ++i) e.ids.push_back(i), e.offsets.push_back(i + 1), e.labels.push_back(0);
-  auto after_first = pool_stats().system_allocations;
+  const auto before = pool_stats().system_allocations;
   int k = 0;
   for (const Batch& batch : batches(e, 10, 1)) {
     CHECK(batch.tokens() == 10);
-    if (k++ == 0) after_first = pool_stats().system_allocations;
+    ++k;
   }
   CHECK(k == 400);
-  CHECK(pool_stats().system_allocations == after_first);
+  // At most four batches live at once (taken, two waiting, in the hands of the thread), of three tensors each.
+  CHECK(pool_stats().system_allocations - before <= 4 * 3);
 }
 
 TEST_CASE("Ahead: order, exceptions, depth") {
@@ -170,7 +171,7 @@ TEST_CASE("Ahead: order, exceptions, depth") {
   made = 0;
   Ahead slow(0, 100, [&](std::int64_t k) { return ++made, k; });
   REQUIRE(slow.next(value));
-  for (int wait = 0; wait < 200 && made < 4; ++wait) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  for (int wait = 0; wait < 10'000 && made < 4; ++wait) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   CHECK(made == 4);  // one taken, two waiting, one in the hands of the thread
 }

@@ -80,7 +80,8 @@ struct OneCycle {
  private:
   double between(std::int64_t step, double begin, double top, double end) const {
     const double turn = rising * double(total) - 1, last = double(total) - 1, at = std::min(double(step), last);
-    if (at <= turn) return detail::cosine_between(begin, top, turn > 0 ? at / turn : 1);
+    // 1e-9: where rising * total is 1, compilers that fuse the product and the difference leave 1e-17, not 0.
+    if (at <= turn) return detail::cosine_between(begin, top, turn > 1e-9 ? at / turn : 1);
     return detail::cosine_between(top, end, (at - turn) / (last - turn));
   }
 };
