@@ -14,6 +14,9 @@
 /// and, where an op keeps values in bf16 on the way (`kept`), their rounding bring. `expect_op<false>` leaves bf16 out,
 /// for inputs that differ from others in their rank alone: bodies exist once for each type, and each instantiation
 /// costs seconds.
+///
+/// In a program for a GPU (or its emulator) the float and bf16 runs are on that device, twice, and must repeat bit for
+/// bit; what they are compared with is the same. Central differences are the CPU program's task.
 #pragma once
 #include <doctest/doctest.h>
 
@@ -28,6 +31,7 @@
 #include <quern/base/function_ref.hpp>
 #include <quern/cpu/eigen.hpp>
 
+#include "support/on_device.hpp"
 #include "support/weighted_sum.hpp"
 
 namespace test {
@@ -128,23 +132,24 @@ struct Outcome {
   std::vector<Gradient> gradients;
 };
 
-template <class T>
-std::vector<double> numbers(std::span<const T> x) {
-  return {x.begin(), x.end()};
+template <class T, int Rank>
+std::vector<double> numbers(const Tensor<T, Rank>& x) {
+  const auto y = on_host(x);
+  return {y.data(), y.data() + y.size()};
 }
 
 template <template <class> class Inputs, class T>
 Outcome outcome_of(const Inputs<T>& inputs, const OpCase& c, const std::vector<double>& weights, auto&& op) {
   const auto pass = pass_over(inputs, c, weights, op);
   Outcome out;
-  out.y = numbers(pass.y.span());
+  out.y = numbers(pass.y);
   if (!c.random) {
     const auto plain = rows_of(op(inputs));
-    out.plain = numbers(plain.span());
+    out.plain = numbers(plain);
   }
   walk_tensors(
       [&](const Path& path, const auto& g) {
-        out.gradients.push_back({path.text(), numbers(g.span())});
+        out.gradients.push_back({path.text(), numbers(g)});
       },
       pass.gradients);
   return out;
@@ -154,7 +159,8 @@ inline bool same_bits(const std::vector<double>& a, const std::vector<double>& b
   return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0);
 }
 
-/// What holds for every type: the plain op computes the recorded one's bits, and the threads do not change them.
+/// What holds for every type: the plain op computes the recorded one's bits, and neither another run nor the threads
+/// change them.
 inline Outcome expect_repeatable(const std::string& type, bool draws, FunctionRef<Outcome()> run) {
   set_threads(1);
   Outcome first = run();
@@ -200,8 +206,8 @@ inline void expect_near_rounding(const std::string& what, const std::vector<doub
 template <template <class> class Inputs>
 void expect_op_in_bf16(Inputs<double> inputs, const OpCase& c, std::vector<double> weights, auto&& op,
                        auto&& reference) {
-  const auto rounded = cast<bf16>(inputs);
-  inputs = cast<double>(rounded);
+  const auto rounded = to(cast<bf16>(inputs), test_device());
+  inputs = cast<double>(to(rounded, Device::cpu()));
   for (double& w : weights) w = bf16(w);
   const auto low = expect_repeatable("bf16", c.random.has_value(), [&] { return outcome_of(rounded, c, weights, op); });
   const auto high = outcome_of(inputs, c, weights, op);
@@ -217,12 +223,14 @@ void expect_op(const Inputs<double>& inputs, const OpCase& c, auto&& op, auto&& 
   INFO(shapes);
   const std::vector<double> expected = reference(inputs);
   const auto weights = drawn_weights(expected.size());
-  const auto in_float = cast<float>(inputs);
+  const auto in_float = to(cast<float>(inputs), test_device());
   const bool draws = c.random.has_value();
   const auto single = expect_repeatable("float", draws, [&] { return outcome_of(in_float, c, weights, op); });
-  const auto exact = expect_repeatable("double", draws, [&] { return outcome_of(inputs, c, weights, op); });
+  const auto in_double = [&] { return outcome_of(inputs, c, weights, op); };
+  const auto exact = has_cuda ? in_double() : expect_repeatable("double", draws, in_double);
   expect_near(single, exact, c, expected);
   if constexpr (with_bf16) expect_op_in_bf16(inputs, c, weights, op, reference);
+  if constexpr (has_cuda) return;
   if (count_parameters(inputs) == 0) return;  // nothing to move
   GradcheckOptions options;
   options.step = c.step, options.most = c.most;

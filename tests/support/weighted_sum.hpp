@@ -24,6 +24,7 @@ inline std::vector<double> drawn_weights(std::size_t n) {
 template <Number T, int Rank>
 Tensor<T, 0> weighted_sum(const Tensor<T, Rank>& y, const std::vector<double>& weights) {
   require(y.size() == std::int64_t(weights.size()), "weighted_sum: ", weights.size(), " weights for ", y.shape());
+  if (y.device().is_cuda()) return weighted_sum(y.to(Device::cpu()), weights).to(y.device());
   long double sum = 0;
   for (std::int64_t i = 0; i < y.size(); ++i) sum += (long double)(weights[std::size_t(i)]) * y.data()[i];
   return Tensor<T, 0>::of(Shape<0>{}, {T(sum)});
@@ -32,9 +33,10 @@ Tensor<T, 0> weighted_sum(const Tensor<T, Rank>& y, const std::vector<double>& w
 template <class T, int Rank>
 Tensor<Recorded<T>, 0> weighted_sum(const Tensor<Recorded<T>, Rank>& y, const std::vector<double>& weights) {
   auto backward = [y, weights](Tape& tape, const Tensor<T, 0>& dloss) {
-    auto dy = empty_like(y.value());
-    for (std::int64_t i = 0; i < dy.size(); ++i) dy.data()[i] = T(T(weights[std::size_t(i)]) * dloss.item());
-    tape.add(y, std::move(dy));
+    auto dy = Tensor<T, Rank>::empty(y.shape());
+    const T factor = dloss.item();
+    for (std::int64_t i = 0; i < dy.size(); ++i) dy.data()[i] = T(T(weights[std::size_t(i)]) * factor);
+    tape.add(y, y.device().is_cpu() ? std::move(dy) : dy.to(y.device()));
   };
   return Tape::record("weighted_sum", weighted_sum(y.value(), weights), std::move(backward), y);
 }

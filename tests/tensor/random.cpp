@@ -3,12 +3,13 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 #include <vector>
 
 using namespace quern;
-using Four = std::array<std::uint32_t, 4>;
+using Four = PhiloxBlock;
 
 TEST_CASE("Philox4x32-10 gives the known answers of Random123") {
   constexpr std::uint32_t ones = 0xffffffff;

@@ -53,6 +53,13 @@ struct AnyTensor {
     return n;
   }
   double operator[](std::int64_t i) const { return type->get(memory.data(), i); }
+
+  /// The same tensor in the host's memory, where its elements can be read: itself, if it lies there.
+  AnyTensor on_host() const {
+    AnyTensor x = *this;
+    if (memory.device().is_cuda()) x.memory = memory.to(Device::cpu());
+    return x;
+  }
 };
 
 /// A tensor and its place on the tape; -1: a constant.

@@ -79,7 +79,7 @@ class Tape {
             "backward: the loss was not computed from anything this tape watches");
     require(!spent_, "backward: this tape was already walked; make a new one for every pass");
     spent_ = true;
-    add(loss, Tensor<T, 0>::of(Shape<0>{}, {T(1)}));
+    add(loss, Tensor<T, 0>::of(Shape<0>{}, {T(1)}, loss.device()));
   }
 
   /// Runs the last node that has not run, and forgets it with everything it kept. False when none is left.

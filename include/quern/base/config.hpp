@@ -29,5 +29,20 @@
 #define QUERN_EXPAND_AND_PASTE(a, b, c, d) QUERN_PASTE(a, b, c, d)
 #define QUERN_ABI QUERN_EXPAND_AND_PASTE(v0, QUERN_ABI_CUDA, QUERN_ABI_POISON, QUERN_ABI_PORTABLE)
 
+#if defined(__CUDACC__)
+#define QUERN_HD __host__ __device__  // what kernels call as well
+#else
+#define QUERN_HD
+#endif
+
 /// Every header writes `namespace quern::inline QUERN_ABI { … }`; users write `quern::` alone.
-namespace quern::inline QUERN_ABI {}
+namespace quern::inline QUERN_ABI {
+
+/// Whether this program was built with a GPU branch.
+#ifdef QUERN_CUDA
+inline constexpr bool has_cuda = true;
+#else
+inline constexpr bool has_cuda = false;
+#endif
+
+}  // namespace quern::inline QUERN_ABI

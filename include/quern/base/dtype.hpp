@@ -5,12 +5,11 @@
 ///
 /// It is for storage: ops load it into floats, compute and sum there, and round once when they store.
 #pragma once
-#include <bit>
-#include <cstdint>
-#include <limits>
-#include <type_traits>
-
 #include <quern/base/config.hpp>
+#include <quern/base/freestanding.hpp>
+#if !defined(__CUDACC_RTC__)
+#include <limits>
+#endif
 
 namespace quern::inline QUERN_ABI {
 
@@ -18,25 +17,24 @@ struct bf16 {
   std::uint16_t bits = 0;
 
   bf16() = default;
-  static constexpr bf16 of_bits(std::uint16_t bits) {
+  QUERN_HD static constexpr bf16 of_bits(std::uint16_t bits) {
     bf16 x;
     x.bits = bits;
     return x;
   }
   /// To nearest, ties to even; NaN stays a quiet NaN, what is too large becomes infinity.
-  constexpr explicit bf16(float x) {
-    const auto u = std::bit_cast<std::uint32_t>(x);
+  QUERN_HD constexpr explicit bf16(float x) {
+    const auto u = __builtin_bit_cast(std::uint32_t, x);
     bits = std::uint16_t(x != x ? (u >> 16) | 0x40u : (u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
   }
   /// Other numbers by way of float.
   template <class N>
-  requires std::is_arithmetic_v<N>
-  constexpr explicit bf16(N x) : bf16(float(x)) {}
-  constexpr operator float() const { return std::bit_cast<float>(std::uint32_t(bits) << 16); }
+  requires std::is_arithmetic_v<N> QUERN_HD constexpr explicit bf16(N x) : bf16(float(x)) {}
+  QUERN_HD constexpr operator float() const { return __builtin_bit_cast(float, std::uint32_t(bits) << 16); }
 
-  constexpr bf16& operator+=(bf16 b) { return *this = bf16(float(*this) + float(b)); }
+  QUERN_HD constexpr bf16& operator+=(bf16 b) { return *this = bf16(float(*this) + float(b)); }
 };
-static_assert(sizeof(bf16) == 2 && std::is_trivially_copyable_v<bf16>);
+static_assert(sizeof(bf16) == 2 && __is_trivially_copyable(bf16));
 
 /// The type an op computes and sums in for elements of type T: float for bf16, else T itself.
 template <class T>
@@ -44,6 +42,7 @@ using accumulator_t = std::conditional_t<std::is_same_v<T, bf16>, float, T>;
 
 }  // namespace quern::inline QUERN_ABI
 
+#if !defined(__CUDACC_RTC__)
 template <>
 class std::numeric_limits<quern::bf16> {
  public:
@@ -57,3 +56,4 @@ class std::numeric_limits<quern::bf16> {
   static constexpr quern::bf16 infinity() { return quern::bf16::of_bits(0x7f80); }
   static constexpr quern::bf16 quiet_NaN() { return quern::bf16::of_bits(0x7fc0); }
 };
+#endif

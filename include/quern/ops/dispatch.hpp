@@ -1,11 +1,35 @@
-/// What every op does at its door: check devices and shapes, with one form of message.
+/// What every op does at its door: check devices and shapes, with one form of message, and choose the device's body.
 ///
 ///   const Device device = common_device("add", a, b);
 ///   require_same_shape("add", described("a", a), described("b", b));
+///   QUERN_RUN(T, device, add(a.rows(), b.rows(), y.rows()));
 #pragma once
+#include <quern/autograd/recorded.hpp>
 #include <quern/tensor/tensor.hpp>
 
 namespace quern::inline QUERN_ABI {
+
+/// `cuda::body(…)` where the tensors are on a GPU, else `cpu::body(…)`: the two have the same arguments. T is the
+/// element type; without kernels for it the first is not compiled, and `common_device` has refused it.
+#define QUERN_RUN(T, device, ...)   \
+  do {                              \
+    if constexpr (has_kernels<T>) { \
+      if ((device).is_cuda()) {     \
+        cuda::__VA_ARGS__;          \
+        break;                      \
+      }                             \
+    }                               \
+    cpu::__VA_ARGS__;               \
+  } while (false)
+
+namespace detail {
+template <class T, int Rank>
+void require_kernels(const char* op, const Tensor<T, Rank>& x) {
+  if constexpr (Number<T> && !has_kernels<T>)
+    require(x.device().is_cpu(), op, ": there are no kernels for ", dtype_name<T>,
+            "; cast<float>(…) or cast<bf16>(…), ", "or compute on the CPU");
+}
+}  // namespace detail
 
 /// The device all arguments are on. Empty tensors are anywhere.
 template <class First, class... Rest>
@@ -15,6 +39,8 @@ Device common_device(const char* op, const First& first, const Rest&... rest) {
            ": the arguments are on different devices, ", device, " and ", rest.device(), "; move one with to(device)"),
    ...);
   check_usable(device, op);
+  detail::require_kernels(op, first);
+  (detail::require_kernels(op, rest), ...);
   return device;
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/relu.hpp>
+#include <quern/cuda/relu.hpp>
 #include <quern/ops/dispatch.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -24,9 +25,9 @@ struct ReluForward {
 
 template <Number T, int Rank>
 Tensor<T, Rank> relu(const Tensor<T, Rank>& x) {
-  check_usable(x.device(), "relu");
+  const Device device = common_device("relu", x);
   auto y = empty_like(x);
-  cpu::relu(x.rows(), y.rows());
+  QUERN_RUN(T, device, relu(x.rows(), y.rows()));
   return y;
 }
 
@@ -41,7 +42,7 @@ template <Number T, int Rank>
 Tensor<T, Rank> relu_backward(const Tensor<T, Rank>& dy, const ReluSaved<T, Rank>& saved) {
   require_same_shape("relu_backward", described("dy", dy), described("y", saved.y));
   auto dx = empty_like(dy);
-  cpu::relu_backward(dy.rows(), saved.y.rows(), dx.rows());
+  QUERN_RUN(T, dy.device(), relu_backward(dy.rows(), saved.y.rows(), dx.rows()));
   return dx;
 }
 

@@ -31,8 +31,23 @@ bool is_row_sparse(const Tensor<T, Rank>& gradient) {
 }
 
 namespace detail {
+/// The marks of a row-sparse gradient on a GPU, made at their first use.
+inline char* device_marks(Block& block, std::int64_t rows) {
+  auto& touched = *block.touched;
+  if (!touched.marks) {
+    touched.device = block.device.index;
+    touched.marks = static_cast<char*>(cuda::allocate(std::size_t(rows), touched.device));
+    check(touched.marks != nullptr, "tensor: no memory for ", rows, " bytes on ", block.device);
+    set_bytes(touched.marks, block.device, 0, std::size_t(rows));
+  }
+  return touched.marks;
+}
+
 inline const char* touched_rows(Block& block, std::int64_t rows) {
   if (!block.touched || block.touched->all) return nullptr;
+  if constexpr (has_cuda) {
+    if (block.device.is_cuda()) return device_marks(block, rows);
+  }
   if (block.touched->seen.empty()) block.touched->seen.resize(std::size_t(rows));
   return block.touched->seen.data();
 }
@@ -41,9 +56,17 @@ inline const char* touched_rows(Block& block, std::int64_t rows) {
 inline void zero_rows(Block& block, std::int64_t rows, std::size_t row_bytes) {
   auto* touched = block.touched;
   char* data = static_cast<char*>(block.data());
+  if constexpr (has_cuda) {
+    if (block.device.is_cuda()) {
+      if (touched && !touched->all) return cuda::zero_rows(data, rows, row_bytes, device_marks(block, rows));
+      if (touched) touched->all = false;  // and begins with no marks, as all of them are clear
+      if (touched && touched->marks) set_bytes(touched->marks, block.device, 0, std::size_t(rows));
+      return set_bytes(data, block.device, 0, std::size_t(rows) * row_bytes);
+    }
+  }
   if (!touched || touched->all) {
     std::memset(data, 0, std::size_t(rows) * row_bytes);
-    if (touched) *touched = TouchedRows{false, {}, {}};
+    if (touched) block.begin_rows();
     return;
   }
   for (auto r : touched->rows) {
@@ -55,10 +78,11 @@ inline void zero_rows(Block& block, std::int64_t rows, std::size_t row_bytes) {
 }  // namespace detail
 
 /// For optimizers, before they trust the list of rows: a gradient whose list is empty but that holds something other
-/// than zero was written by hand, and all of it counts.
+/// than zero was written by hand, and all of it counts. (Not looked for on a GPU, where it would cost a pass and a
+/// wait: there call `tape.add` or `accumulate`.)
 template <class T, int Rank>
 void notice_hand_written(Tensor<T, Rank>& gradient) {
-  if (!is_row_sparse(gradient) || !gradient.storage()->touched->rows.empty()) return;
+  if (!is_row_sparse(gradient) || gradient.device().is_cuda() || !gradient.storage()->touched->rows.empty()) return;
   for (auto x : gradient.span())
     if (x != T(0)) {
       gradient.storage()->touched->all = true;
@@ -77,6 +101,12 @@ template <class T, int Rank>
 void accumulate(Tensor<T, Rank>& y, const Tensor<T, Rank>& x) {
   require(y.shape() == x.shape(), "accumulate: shapes ", y.shape(), " and ", x.shape(), " differ");
   if (!y.storage()) return;
+  if constexpr (has_kernels<T>) {
+    if (y.device().is_cuda()) {
+      if (y.storage()->touched) y.storage()->touched->all = true;
+      return cuda::accumulate(y.data(), x.data(), y.size());
+    }
+  }
   const bool all_zero = is_row_sparse(y) && y.storage()->touched->rows.empty();
   constexpr std::int64_t grain = 1 << 16;
   parallel_for(y.size(), grain, [&](std::int64_t begin, std::int64_t end) {

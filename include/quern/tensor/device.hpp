@@ -1,6 +1,6 @@
 /// Where a tensor's memory lives. `Device{}` is the CPU.
 ///
-///   check_usable(Device::cuda());     // throws where the program has no GPU branch: never a silent CPU run
+///   auto y = x.to(Device::cuda());     // throws where there is no GPU, or none this program can use
 #pragma once
 #include <string>
 
@@ -21,15 +21,5 @@ struct Device {
 };
 
 inline void append_text(std::string& out, Device d) { out += d.is_cpu() ? "cpu" : "cuda:" + std::to_string(d.index); }
-
-/// Throws Error when this program cannot compute on `d`. `what` names the op that asks.
-inline void check_usable(Device d, const char* what = "device") {
-#if !defined(QUERN_CUDA)
-  check(d.is_cpu(), what, ": asked for ", d, ", but this program was built without a CUDA part; link quern::cuda, or ",
-        "choose Device::cpu()");
-#else
-  (void)d, (void)what;
-#endif
-}
 
 }  // namespace quern::inline QUERN_ABI

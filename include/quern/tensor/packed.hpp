@@ -52,9 +52,21 @@ inline Batch pack(const std::vector<std::vector<std::int32_t>>& texts, const std
   return batch;
 }
 
-/// Throws unless `offsets` cut `rows` rows into texts.
+/// The same batch on another device.
+inline Batch to(const Batch& batch, Device device) {
+  return {batch.ids.to(device), batch.offsets.to(device), batch.labels.to(device)};
+}
+/// The same rows on another device.
+template <class T>
+Packed<T> to(const Packed<T>& x, Device device) {
+  return {x.rows.to(device), x.offsets.to(device)};
+}
+
+/// Throws unless `offsets` cut `rows` rows into texts. On a GPU only their number is checked: they were made by `pack`
+/// or by an op, and reading them back would wait for all work before.
 inline void check_offsets(const char* op, const Offsets& offsets, std::int64_t rows, Caller at) {
   const auto n = offsets.size();
+  if (offsets.device().is_cuda()) return require(n >= 1, op, ": no offsets (", at, ")");
   require(n >= 1 && offsets(0) == 0 && offsets(n - 1) == rows, op, ": offsets ", offsets.shape(),
           " must begin with 0 and end with the number of rows, ", rows, " (", at, ")");
   for (std::int64_t b = 1; b < n; ++b)

@@ -5,18 +5,20 @@
 ///   …                                                  // a training step
 ///   check(pool_stats().system_allocations == before, "the step allocated tensor memory");
 #pragma once
+#include <array>
 #include <atomic>
 #include <bit>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <quern/tensor/device.hpp>
+#include <quern/tensor/device_memory.hpp>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define QUERN_ASAN 1
@@ -33,32 +35,47 @@ namespace quern::inline QUERN_ABI {
 
 /// Which rows of a gradient matrix may be non-zero. A fresh gradient of an embedding is all zero and lists the rows it
 /// was given; any other writer sets `all`. Zeroing, clipping, optimizers and sums over machines visit the listed rows.
+/// On a GPU the marks stand in its memory, where kernels set and read them, and there is no list.
 struct TouchedRows {
   bool all = true;
   std::vector<std::int32_t> rows;  // each once, in the order first touched
   std::vector<char> seen;          // by row
+  char* marks = nullptr;           // by row, on the device; owned
+  int device = 0;
+
+  TouchedRows() = default;
+  TouchedRows(const TouchedRows& o) : all(o.all || o.marks), rows(o.rows), seen(o.seen) {}
+  TouchedRows& operator=(const TouchedRows&) = delete;
+  ~TouchedRows() {
+    if constexpr (has_cuda) {
+      if (marks) cuda::release(marks, device);
+    }
+  }
 };
 
-/// The head of every block of tensor memory. The elements follow it, aligned to 64 bytes; or they lie elsewhere and
-/// belong to somebody else, see Storage::borrow.
+/// The head of every block of tensor memory. The elements follow it, aligned to 64 bytes; or they lie on a GPU; or they
+/// lie elsewhere and belong to somebody else, see Storage::borrow.
 struct alignas(64) Block {
   std::atomic<int> owners = 1;
   Device device;
   std::size_t bytes = 0;     // asked for
   std::size_t capacity = 0;  // there, behind the head
-  void* elements = this + 1;
-  std::string name;                // a parameter's path in its model, for messages
-  TouchedRows* touched = nullptr;  // owned
-  Block* next = nullptr;           // in the pool's list of free blocks of one size
+  void* own = this + 1;      // the block's own memory
+  void* elements = own;
+  std::string name;                 // a parameter's path in its model, for messages
+  TouchedRows* touched = nullptr;   // owned
+  Block* next = nullptr;            // in the pool's list of free blocks of one size
+  struct PoolSide* side = nullptr;  // what it is given back to
 
   void* data() { return elements; }
-  bool borrowed() const { return elements != this + 1; }
+  bool borrowed() const { return elements != own; }
 
   /// Forgets the list of touched rows, or begins an empty one.
   void forget_rows() { delete std::exchange(touched, nullptr); }
   void begin_rows() {
     forget_rows();
-    touched = new TouchedRows{false, {}, {}};
+    touched = new TouchedRows;
+    touched->all = false;
   }
 };
 
@@ -68,6 +85,14 @@ struct PoolStats {
   std::size_t held_bytes = 0;            // in use and free
   std::size_t live_bytes = 0;            // in use
   std::size_t peak_live_bytes = 0;
+};
+
+/// The blocks of one device, or those that a recorded graph keeps to itself.
+struct PoolSide {
+  static constexpr std::size_t classes = 8 * 40;  // of sizes; the largest is 2^46 bytes
+  Block* free[classes] = {};
+  PoolStats stats;
+  PoolSide* heir = nullptr;  // takes what is given back to this one
 };
 
 /// Best fit over size classes (eight to each power of two). One lock; never called inside an op's loops.
@@ -83,19 +108,20 @@ class Pool {
     check_usable(device, "tensor");
     const std::size_t wanted = class_of(bytes);
     std::lock_guard lock(mutex_);
-    ++stats_.requests;
+    PoolSide& side = own_side_ && device.is_cuda() ? *own_side_ : of(device);
+    auto& stats = side.stats;
+    ++stats.requests;
     Block* block = nullptr;
     for (std::size_t c = wanted; c < classes && !block; ++c) {
-      if (!free_[c]) continue;
-      block = free_[c];
-      free_[c] = std::exchange(block->next, nullptr);
+      if (!side.free[c]) continue;
+      block = side.free[c];
+      side.free[c] = std::exchange(block->next, nullptr);
     }
-    if (!block) block = from_system(wanted);
+    if (!block) block = from_system(wanted, device, side);
     block->owners.store(1, std::memory_order_relaxed);
-    block->device = device;
     block->bytes = bytes;
-    stats_.live_bytes += block->capacity;
-    if (stats_.live_bytes > stats_.peak_live_bytes) stats_.peak_live_bytes = stats_.live_bytes;
+    stats.live_bytes += block->capacity;
+    if (stats.live_bytes > stats.peak_live_bytes) stats.peak_live_bytes = stats.live_bytes;
     guard(block, bytes);
     return block;
   }
@@ -103,11 +129,12 @@ class Pool {
   [[gnu::noinline]] void give(Block* block) {
     block->name.clear();
     block->forget_rows();
-    block->elements = block + 1;
+    block->elements = block->own;
     std::lock_guard lock(mutex_);
     guard(block, 0);
-    stats_.live_bytes -= block->capacity;
-    auto& list = free_[class_of(block->capacity)];
+    block->side->stats.live_bytes -= block->capacity;
+    while (block->side->heir) block->side = block->side->heir;
+    auto& list = block->side->free[class_of(block->capacity)];
     block->next = list;
     list = block;
   }
@@ -115,23 +142,53 @@ class Pool {
   /// Returns every free block to the system.
   void trim() {
     std::lock_guard lock(mutex_);
-    for (auto& list : free_)
+    for (auto& side : sides_)
+      if (side) trim(*side);
+  }
+
+  PoolStats stats(Device device = {}) {
+    std::lock_guard lock(mutex_);
+    return of(device).stats;
+  }
+
+  /// From here on this thread's blocks on GPUs come from `side` (null: from the common ones again). Gives the side that
+  /// was in use. A side lives as long as the program.
+  PoolSide* use_side(PoolSide* side) { return std::exchange(own_side_, side); }
+  PoolSide* make_side() { return new PoolSide; }
+  /// Hands the free blocks of a side, and those still in use once they are free, to the common side of `device`.
+  void dissolve(PoolSide* side, Device device) {
+    std::lock_guard lock(mutex_);
+    side->heir = &of(device);
+    for (std::size_t c = 0; c < classes; ++c)
+      while (Block* block = side->free[c]) {
+        side->free[c] = block->next;
+        block->side = side->heir;
+        block->next = std::exchange(side->heir->free[c], block);
+      }
+  }
+
+ private:
+  static constexpr std::size_t smallest = 64, classes = PoolSide::classes, most_devices = 32;
+
+  PoolSide& of(Device device) {
+    auto& side = sides_[device.is_cpu() ? 0 : std::size_t(device.index) + 1];
+    if (!side) side = std::make_unique<PoolSide>();
+    return *side;
+  }
+
+  static void trim(PoolSide& side) {
+    for (auto& list : side.free)
       while (Block* block = list) {
         list = block->next;
-        stats_.held_bytes -= block->capacity;
+        side.stats.held_bytes -= block->capacity;
         guard(block, block->capacity);
+        if constexpr (has_cuda) {
+          if (block->device.is_cuda()) cuda::release(block->own, block->device.index);
+        }
         block->~Block();
         std::free(block);
       }
   }
-
-  PoolStats stats() {
-    std::lock_guard lock(mutex_);
-    return stats_;
-  }
-
- private:
-  static constexpr std::size_t smallest = 64, classes = 8 * 40;  // the largest is 2^46 bytes
 
   /// Class sizes are 8, 9, … 15 times a power of two, from 64 bytes on: at most an eighth of a block is unused.
   static std::size_t class_of(std::size_t bytes) {
@@ -143,33 +200,46 @@ class Pool {
   }
   static std::size_t size_of(std::size_t c) { return ((c % 8 + 8) << (c / 8)) * 8; }
 
-  Block* from_system(std::size_t c) {
+  Block* from_system(std::size_t c, Device device, PoolSide& side) {
+    auto& stats = side.stats;
     const std::size_t capacity = size_of(c);
-    void* memory = nullptr;
-    if (c >= classes || posix_memalign(&memory, 64, sizeof(Block) + capacity) != 0) {
-      throw_error(text_of("tensor: no memory for ", capacity, " bytes (", stats_.held_bytes, " bytes are held)"));
+    void *memory = nullptr, *on_device = nullptr;
+    bool there = c < classes && posix_memalign(&memory, 64, sizeof(Block) + (device.is_cpu() ? capacity : 0)) == 0;
+    if constexpr (has_cuda) {
+      if (there && device.is_cuda()) there = (on_device = cuda::allocate(capacity, device.index)) != nullptr;
+    }
+    if (!there) {
+      std::free(memory);
+      throw_error(text_of("tensor: no memory for ", capacity, " bytes on ", device, " (", stats.held_bytes,
+                          " bytes are held)"));
     }
     auto* block = new (memory) Block;
+    if (on_device) block->elements = block->own = on_device;
+    block->device = device;
     block->capacity = capacity;
-    ++stats_.system_allocations;
-    stats_.held_bytes += capacity;
+    block->side = &side;
+    ++stats.system_allocations;
+    stats.held_bytes += capacity;
     return block;
   }
 
   /// Tells AddressSanitizer that only the first `bytes` of the block may be touched.
   static void guard([[maybe_unused]] Block* block, [[maybe_unused]] std::size_t bytes) {
 #if defined(QUERN_ASAN)
+    if constexpr (has_cuda) {
+      if (block->device.is_cuda() && !cuda::is_emulated()) return;
+    }
     ASAN_UNPOISON_MEMORY_REGION(block->data(), bytes);
     ASAN_POISON_MEMORY_REGION(static_cast<char*>(block->data()) + bytes, block->capacity - bytes);
 #endif
   }
 
   std::mutex mutex_;
-  Block* free_[classes] = {};
-  PoolStats stats_;
+  std::array<std::unique_ptr<PoolSide>, most_devices + 1> sides_;  // the CPU's, then the GPUs'
+  static inline thread_local PoolSide* own_side_ = nullptr;
 };
 
-inline PoolStats pool_stats() { return Pool::instance().stats(); }
+inline PoolStats pool_stats(Device device = {}) { return Pool::instance().stats(device); }
 
 /// Shared ownership of one block; null for no memory. Kept out of line: every op makes and drops tensors in many
 /// places, and in-lining this there would double what a compiler has to optimise.
@@ -178,7 +248,7 @@ class Storage {
   Storage() = default;
   [[gnu::noinline]] Storage(std::size_t bytes, Device device) : block_(Pool::instance().take(bytes, device)) {
 #if defined(QUERN_POISON)
-    std::memset(block_->data(), 0xff, bytes);
+    set_bytes(block_->data(), device, 0xff, bytes);
 #endif
   }
   Storage(const Storage& other) : block_(other.block_) {
@@ -206,12 +276,23 @@ class Storage {
   [[gnu::noinline]] Storage copy() const {
     if (!block_) return {};
     Storage other(block_->bytes, block_->device);
-    std::memcpy(other.data(), data(), block_->bytes);
+    copy_bytes(other.data(), device(), data(), device(), block_->bytes);
     other->name = block_->name;
     if (block_->touched) other->touched = new TouchedRows(*block_->touched);
     return other;
   }
 
+  /// Memory on another device with the same contents and name. A copy where that is the same device.
+  [[gnu::noinline]] Storage to(Device device) const {
+    if (!block_) return {};
+    if (device == this->device()) return copy();
+    Storage other(block_->bytes, device);
+    copy_bytes(other.data(), device, data(), this->device(), block_->bytes);
+    other->name = block_->name;
+    return other;
+  }
+
+  Device device() const { return block_ ? block_->device : Device{}; }
   explicit operator bool() const { return block_ != nullptr; }
   Block* operator->() const { return block_; }
   Block* block() const { return block_; }

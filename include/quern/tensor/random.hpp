@@ -5,29 +5,15 @@
 ///   float u = random.uniform(op, element);          // in [0, 1)
 ///   random.shuffle(order);                          // a permutation that depends on the address alone
 ///
-/// The generator is Philox4x32-10 of Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011).
+/// The generator is Philox4x32-10, see tensor/philox.hpp.
 #pragma once
-#include <array>
 #include <cmath>
 #include <cstdint>
 #include <utility>
 
-#include <quern/base/config.hpp>
+#include <quern/tensor/philox.hpp>
 
 namespace quern::inline QUERN_ABI {
-
-/// Ten rounds of Philox4x32: 128 bits of counter and 64 bits of key in, 128 random bits out.
-constexpr std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) {
-  for (int round = 0; round < 10; ++round) {
-    const std::uint64_t p0 = std::uint64_t{0xD2511F53} * counter[0];
-    const std::uint64_t p1 = std::uint64_t{0xCD9E8D57} * counter[2];
-    counter = {std::uint32_t(p1 >> 32) ^ counter[1] ^ key[0], std::uint32_t(p1),
-               std::uint32_t(p0 >> 32) ^ counter[3] ^ key[1], std::uint32_t(p0)};
-    key[0] += 0x9E3779B9;
-    key[1] += 0xBB67AE85;
-  }
-  return counter;
-}
 
 /// What a random number is for. Two purposes never share a number.
 enum class Purpose : std::uint32_t { initial = 1, order, split, dropout, noise, test, augment };
@@ -43,13 +29,13 @@ class Random {
   std::uint32_t step() const { return step_; }
 
   /// 32 random bits for element `element` (below 2^34) of op number `op`.
-  std::uint32_t bits(std::uint32_t op, std::uint64_t element) const { return block(op, element / 4)[element % 4]; }
+  std::uint32_t bits(std::uint32_t op, std::uint64_t element) const { return stream(op).bits(element); }
 
   /// The four numbers of elements 4·index … 4·index+3.
-  std::array<std::uint32_t, 4> block(std::uint32_t op, std::uint64_t index) const {
-    return philox({std::uint32_t(index), op, step_, std::uint32_t(purpose_)},
-                  {std::uint32_t(seed_), std::uint32_t(seed_ >> 32)});
-  }
+  PhiloxBlock block(std::uint32_t op, std::uint64_t index) const { return stream(op).block(index); }
+
+  /// The numbers of one op, as kernels take them.
+  RandomStream stream(std::uint32_t op) const { return {seed_, std::uint32_t(purpose_), step_, op}; }
 
   /// Uniform in [0, 1), a multiple of 2^-24: exact in float.
   float uniform(std::uint32_t op, std::uint64_t element) const { return float(bits(op, element) >> 8) * 0x1p-24f; }

@@ -4,6 +4,8 @@
 ///   auto y = x;                                   // a copy copies; a move is free; x.share() aliases
 ///   x(3, 4) = 1; x.view();                        // View: a pointer with extents, what op bodies take
 ///
+///   auto z = x.to(Device::cuda());                // a copy on the GPU; z.to(Device::cpu()) brings it back
+///
 /// Element access is for the CPU and is not checked; shapes are checked where tensors meet.
 #pragma once
 #include <algorithm>
@@ -59,7 +61,7 @@ class Tensor {
 
   /// Zeros of the given extents.
   [[gnu::noinline]] explicit Tensor(Shape<Rank> shape, Device device = {}) : Tensor(empty(shape, device)) {
-    std::memset(static_cast<void*>(data()), 0, bytes());
+    set_bytes(data(), device, 0, bytes());
   }
   explicit Tensor(std::integral auto... extents) requires(sizeof...(extents) == Rank && Rank > 0)
       : Tensor(Shape<Rank>{extents...}) {}
@@ -83,15 +85,15 @@ class Tensor {
   }
 
   /// Values in row-major order; their number must fit the shape.
-  static Tensor of(Shape<Rank> shape, std::span<const T> values) {
+  static Tensor of(Shape<Rank> shape, std::span<const T> values, Device device = {}) {
     require(std::int64_t(values.size()) == shape.size(), "tensor: shape ", shape, " wants ", shape.size(),
             " values, got ", values.size());
-    Tensor t = empty(shape);
-    std::copy(values.begin(), values.end(), t.data());
+    Tensor t = empty(shape, device);
+    copy_bytes(t.data(), device, values.data(), Device::cpu(), t.bytes());
     return t;
   }
-  static Tensor of(Shape<Rank> shape, std::initializer_list<T> values) {
-    return of(shape, std::span<const T>(values.begin(), values.size()));
+  static Tensor of(Shape<Rank> shape, std::initializer_list<T> values, Device device = {}) {
+    return of(shape, std::span<const T>(values.begin(), values.size()), device);
   }
 
   Tensor(const Tensor& other) : storage_(other.storage_.copy()), shape_(other.shape_) {}
@@ -101,6 +103,15 @@ class Tensor {
     std::swap(storage_, other.storage_);
     std::swap(shape_, other.shape_);
     return *this;
+  }
+
+  /// The same elements on another device; on the same one a copy.
+  Tensor to(Device device) const {
+    check_usable(device, "to");
+    Tensor t;
+    t.storage_ = storage_.to(device);
+    t.shape_ = shape_;
+    return t;
   }
 
   /// Another tensor over the same memory.
@@ -116,7 +127,7 @@ class Tensor {
   std::int64_t extent(int axis) const { return shape_[axis]; }
   std::int64_t size() const { return storage_ ? shape_.size() : 0; }
   std::size_t bytes() const { return std::size_t(size()) * sizeof(T); }
-  Device device() const { return storage_ ? storage_->device : Device{}; }
+  Device device() const { return storage_.device(); }
   const Storage& storage() const { return storage_; }
 
   /// The path of a parameter in its model ("blocks.0.norm.weight"), empty for other tensors.
@@ -142,10 +153,17 @@ class Tensor {
   /// The only element.
   T item() const {
     require(size() == 1, "item: expected one element, the tensor is ", shape_);
-    return *data();
+    T value;
+    copy_bytes(&value, Device::cpu(), data(), device(), sizeof value);
+    return value;
   }
 
-  void fill(T value) { std::fill_n(data(), size(), value); }
+  void fill(T value) {
+    if (device().is_cpu()) return void(std::fill_n(data(), size(), value));
+    Tensor on_host = empty(shape_);
+    on_host.fill(value);
+    copy_bytes(data(), device(), on_host.data(), Device::cpu(), bytes());
+  }
 
  private:
   template <class U>
@@ -212,7 +230,10 @@ Tensor<T, Rank> empty_like(const Tensor<T, Rank>& x) {
 /// Equal shape and equal bits.
 template <class T, int Rank>
 bool same_bits(const Tensor<T, Rank>& a, const Tensor<T, Rank>& b) {
-  return a.shape() == b.shape() && (a.size() == 0 || std::memcmp(a.data(), b.data(), a.bytes()) == 0);
+  if (a.shape() != b.shape()) return false;
+  if (a.device().is_cuda()) return same_bits(a.to(Device::cpu()), b);
+  if (b.device().is_cuda()) return same_bits(a, b.to(Device::cpu()));
+  return a.size() == 0 || std::memcmp(a.data(), b.data(), a.bytes()) == 0;
 }
 
 }  // namespace quern::inline QUERN_ABI

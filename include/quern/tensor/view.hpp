@@ -4,9 +4,8 @@
 ///   void relu(View<const float, 2> x, View<float, 2> y);      // [rows, C]
 ///   x(r, c);  x.row(r);  x.size();
 #pragma once
-#include <cstdint>
-
 #include <quern/base/config.hpp>
+#include <quern/base/freestanding.hpp>
 
 namespace quern::inline QUERN_ABI {
 
@@ -16,15 +15,16 @@ struct View {
   std::int64_t extents[Rank > 0 ? Rank : 1] = {};
 
   /// A view of mutable elements is also a view of constant ones.
-  constexpr operator View<const T, Rank>() const {
-    View<const T, Rank> v;
+  template <class C>
+  requires(std::is_same_v<C, const T> && !std::is_same_v<C, T>) QUERN_HD constexpr operator View<C, Rank>() const {
+    View<C, Rank> v;
     v.data = data;
     for (int i = 0; i < Rank; ++i) v.extents[i] = extents[i];
     return v;
   }
 
-  constexpr std::int64_t extent(int axis) const { return extents[axis]; }
-  constexpr std::int64_t size() const {
+  QUERN_HD constexpr std::int64_t extent(int axis) const { return extents[axis]; }
+  QUERN_HD constexpr std::int64_t size() const {
     std::int64_t n = 1;
     for (int i = 0; i < Rank; ++i) n *= extents[i];
     return n;
@@ -32,7 +32,7 @@ struct View {
 
   /// Element at one index for each axis, row-major. Not checked.
   template <class... I>
-  constexpr T& operator()(I... index) const {
+  QUERN_HD constexpr T& operator()(I... index) const {
     static_assert(sizeof...(I) == Rank, "View: one index for each axis");
     std::int64_t offset = 0;
     int axis = 0;
@@ -41,7 +41,7 @@ struct View {
   }
 
   /// The elements of row `i` of a matrix.
-  constexpr T* row(std::int64_t i) const {
+  QUERN_HD constexpr T* row(std::int64_t i) const {
     static_assert(Rank == 2, "View::row: only a matrix has rows");
     return data + i * extents[1];
   }

@@ -195,7 +195,34 @@ M zeros_like(const M& model, const Rule& rule = {}) {
   return zeros;
 }
 
-/// The same model over another number type, every element converted: `cast<double>(model)`.
+/// The same model on another device, names included: `auto on_gpu = to(model, Device::cuda())`.
+template <class M>
+requires detail::Visitable<const M> M to(const M& model, Device device) {
+  M moved;
+  walk(
+      [&](const Path&, const auto& from, auto& target) {
+        if constexpr (is_tensor<std::remove_cvref_t<decltype(from)>>) {
+          target = from.to(device);
+        } else {
+          target = from;
+        }
+      },
+      model, moved);
+  return moved;
+}
+
+namespace detail {
+/// Every element in another number type; on a GPU by way of the host.
+template <class U, class T, int Rank>
+Tensor<U, Rank> converted(const Tensor<T, Rank>& x) {
+  if (x.device().is_cuda()) return converted<U>(x.to(Device::cpu())).to(x.device());
+  auto y = Tensor<U, Rank>::empty(x.shape());
+  for (std::int64_t i = 0; i < x.size(); ++i) y.data()[i] = static_cast<U>(x.data()[i]);
+  return y;
+}
+}  // namespace detail
+
+/// The same model over another number type, every element converted: `cast<double>(model)`. It stays on its device.
 template <class U, template <class> class M, class T>
 M<U> cast(const M<T>& model) {
   M<U> out;
@@ -204,8 +231,7 @@ M<U> cast(const M<T>& model) {
         if constexpr (!is_tensor<std::remove_cvref_t<decltype(from)>>) {
           to = from;
         } else {
-          to = std::remove_reference_t<decltype(to)>::empty(from.shape());
-          for (std::int64_t i = 0; i < from.size(); ++i) to.data()[i] = static_cast<U>(from.data()[i]);
+          to = detail::converted<U>(from);
           to.storage()->name = from.name();
         }
       },

@@ -1,0 +1,185 @@
+/// The GPUs, their memory and their streams, by the CUDA runtime. The emulator has kernels/emulator/runtime.cpp
+/// instead.
+///
+/// One stream a device: what was asked for first is done first, so memory that is given back may be handed out again
+/// at once.
+#include <cuda_runtime.h>
+
+#include <mutex>
+
+#include <quern/cuda/graph.hpp>
+
+namespace quern::inline QUERN_ABI::cuda {
+namespace {
+
+void check_cuda(cudaError_t status, const char* what) {
+  if (status == cudaSuccess) return;
+  cudaGetLastError();  // forget it, unless it is one that stays
+  throw_error(text_of("cuda: ", what, ": ", cudaGetErrorString(status), " (", cudaGetErrorName(status), ")"));
+}
+
+struct Count {
+  int devices = 0;
+  cudaError_t status = cudaSuccess;
+  Count() {
+    status = cudaGetDeviceCount(&devices);
+    if (status != cudaSuccess) devices = 0, cudaGetLastError();
+  }
+};
+const Count& count() {
+  static const Count found;
+  return found;
+}
+
+thread_local int current = 0;
+
+/// What a device has once: its stream, and a fault record that host and kernels see.
+struct Side {
+  cudaStream_t stream = nullptr;
+  Fault* fault = nullptr;
+};
+Side& side_of(int device) {
+  static Side sides[32];
+  static std::mutex mutex;
+  Side& side = sides[device];
+  std::lock_guard lock(mutex);
+  if (!side.stream) {
+    check_cuda(cudaSetDevice(device), "choosing a device");
+    check_cuda(cudaStreamCreateWithFlags(&side.stream, cudaStreamNonBlocking), "making a stream");
+    void* memory = nullptr;
+    check_cuda(cudaHostAlloc(&memory, sizeof(Fault), cudaHostAllocMapped | cudaHostAllocPortable), "pinned memory");
+    side.fault = new (memory) Fault{};
+  }
+  return side;
+}
+
+thread_local bool recording = false;  // a graph, in this thread
+
+void refuse_while_recording(const char* what) {
+  check(!recording, "graph: ", what, " while it is recorded; do it before or after");
+}
+
+void wait(int device) {
+  refuse_while_recording("waiting for results (item(), to(Device::cpu()), synchronize())");
+  Side& side = side_of(device);
+  check_cuda(cudaStreamSynchronize(side.stream), "waiting for the kernels before this point");
+  throw_fault(*side.fault);
+}
+
+bool is_pinned(const void* memory) {
+  cudaPointerAttributes attributes{};
+  if (cudaPointerGetAttributes(&attributes, memory) != cudaSuccess) return cudaGetLastError(), false;
+  return attributes.type == cudaMemoryTypeHost;
+}
+
+}  // namespace
+
+int device_count() noexcept { return count().devices; }
+
+std::string why_no_device() {
+  const auto status = count().status;
+  if (status == cudaErrorInsufficientDriver)
+    return "the NVIDIA driver is missing, or older than this program's CUDA runtime";
+  if (status == cudaSuccess) return "the driver reports none";
+  return cudaGetErrorString(status);
+}
+
+bool is_emulated() noexcept { return false; }
+
+std::vector<DeviceInfo> devices() {
+  std::vector<DeviceInfo> all;
+  for (int i = 0; i < device_count(); ++i) {
+    cudaDeviceProp p{};
+    check_cuda(cudaGetDeviceProperties(&p, i), "asking for a device's properties");
+    all.push_back({i, p.name, p.major, p.minor, p.multiProcessorCount, p.totalGlobalMem, p.sharedMemPerBlockOptin});
+  }
+  return all;
+}
+
+void use_device(int device) {
+  check_usable(Device::cuda(device), "use_device");
+  check_cuda(cudaSetDevice(device), "choosing a device");
+  current = device;
+}
+int current_device() noexcept { return current; }
+void* current_stream() { return side_of(current).stream; }
+Fault* fault() { return side_of(current).fault; }
+
+void* allocate(std::size_t bytes, int device) noexcept {
+  void* memory = nullptr;
+  if (cudaSetDevice(device) == cudaSuccess && cudaMalloc(&memory, bytes) == cudaSuccess) return memory;
+  cudaGetLastError();
+  return nullptr;
+}
+void release(void* memory, int device) noexcept {
+  if (cudaSetDevice(device) == cudaSuccess) cudaFree(memory);  // at the program's end the driver may be gone already
+}
+
+void set_bytes(void* to, int value, std::size_t bytes, int device) {
+  check_cuda(cudaMemsetAsync(to, value, bytes, side_of(device).stream), "memset");
+}
+void copy_to_device(void* to, const void* from, std::size_t bytes, int device) {
+  refuse_while_recording("copying from the host");
+  Side& side = side_of(device);
+  check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, side.stream), "copying to the device");
+  if (is_pinned(from)) check_cuda(cudaStreamSynchronize(side.stream), "copying to the device");  // else it was staged
+}
+void copy_to_host(void* to, const void* from, std::size_t bytes, int device) {
+  refuse_while_recording("copying to the host");
+  Side& side = side_of(device);
+  check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, side.stream), "copying to the host");
+  wait(device);
+}
+void copy_on_device(void* to, const void* from, std::size_t bytes, int device) {
+  check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, side_of(device).stream), "copying");
+}
+void synchronize(int device) { wait(device); }
+
+struct GraphHandle {
+  cudaGraphExec_t executable = nullptr;
+};
+
+GraphHandle* make_graph() { return new GraphHandle; }
+void destroy_graph(GraphHandle* graph) noexcept {
+  if (graph->executable) cudaGraphExecDestroy(graph->executable);
+  delete graph;
+}
+
+void begin_recording(GraphHandle*) {
+  check(!recording, "graph: another one is being recorded in this thread");
+  const auto stream = static_cast<cudaStream_t>(current_stream());
+  // Relaxed: the pool may ask for memory meanwhile.
+  check_cuda(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "graph: beginning to record");
+  recording = true;
+}
+
+void end_recording(GraphHandle* handle, bool keep) {
+  recording = false;
+  cudaGraph_t graph = nullptr;
+  const auto status = cudaStreamEndCapture(static_cast<cudaStream_t>(current_stream()), &graph);
+  if (!keep) {
+    if (graph) cudaGraphDestroy(graph);
+    cudaGetLastError();
+    return;
+  }
+  check_cuda(status, "graph: ending to record");
+  cudaGraphExecUpdateResultInfo result{};
+  bool updated = handle->executable && cudaGraphExecUpdate(handle->executable, graph, &result) == cudaSuccess;
+  if (!updated) {  // the first time, or another sequence of kernels
+    cudaGetLastError();
+    if (handle->executable) cudaGraphExecDestroy(std::exchange(handle->executable, nullptr));
+    const auto made = cudaGraphInstantiate(&handle->executable, graph, 0);
+    cudaGraphDestroy(graph);
+    check_cuda(made, "graph: making it ready");
+    return;
+  }
+  cudaGraphDestroy(graph);
+}
+
+void launch_graph(GraphHandle* graph) {
+  check(graph->executable != nullptr, "graph: nothing was recorded; call record() first");
+  refuse_while_recording("launching a graph");
+  check_cuda(cudaGraphLaunch(graph->executable, static_cast<cudaStream_t>(current_stream())), "graph: launching");
+}
+
+}  // namespace quern::inline QUERN_ABI::cuda

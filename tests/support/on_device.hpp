@@ -1,0 +1,30 @@
+/// The device that a test program is about: the CPU, or the GPU (or its emulator) where the program is linked with one.
+/// The same sources are built once for each.
+///
+///   expect_op(inputs, {}, [&](const auto& in) { return cross_entropy(in.x, beside(in.x, labels)); }, …);
+///   const auto x = on_device(drawn(…));          // for a test that calls an op itself
+#pragma once
+#include <quern/autograd/recorded.hpp>
+
+namespace test {
+using namespace quern;
+
+inline Device test_device() { return has_cuda ? Device::cuda() : Device::cpu(); }
+
+/// `x`, moved to the device under test.
+template <class T, int Rank>
+Tensor<T, Rank> on_device(const Tensor<T, Rank>& x) {
+  return x.device() == test_device() ? x.share() : x.to(test_device());
+}
+template <class T, int Rank>
+Tensor<T, Rank> on_host(const Tensor<T, Rank>& x) {
+  return x.device().is_cpu() ? x.share() : x.to(Device::cpu());
+}
+
+/// `data` on the device of `x`, for what an op takes beside its inputs: labels, ids, offsets.
+template <class T, int Rank>
+Tensor<T, Rank> beside(const auto& x, const Tensor<T, Rank>& data) {
+  return data.device() == x.device() ? data.share() : data.to(x.device());
+}
+
+}  // namespace test
