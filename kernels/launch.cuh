@@ -33,8 +33,8 @@ struct Dim3 {
 };
 
 struct LaunchShape {
-  Dim3 grid;
-  Dim3 block;
+  Dim3 grid = {};
+  Dim3 block = {};
   std::size_t shared = 0;  // bytes of shared memory: sizeof the kernel's struct
 };
 
