@@ -1,13 +1,13 @@
 /// Functions of one number that element-wise kernels share. Each comes as precise as the type asks for: over float with
 /// the functions of CUDA's library, 1 or 2 units in the last place; over bf16, which shows 8 bits, by the units for
-/// special functions, to about 20 bits. A float kernel waits for its memory longer than any of these takes; a bf16
+/// special functions, to 2^-16 of the value or better. A float kernel waits for its memory longer than any of these takes; a bf16
 /// kernel moves half the bytes, and would wait for erff.
 ///
 ///   const float y = logistic<T>(x);
 #pragma once
 #include <quern/base/dtype.hpp>
 
-#include "kernels/dialect.cuh"
+#include "kernels/device/special.cuh"
 
 namespace quern::inline QUERN_ABI::kernels {
 
@@ -15,17 +15,17 @@ namespace quern::inline QUERN_ABI::kernels {
 template <class T>
 __device__ __forceinline__ float exponential(float x) {
   if constexpr (std::is_same_v<T, bf16>) {
-    return __expf(x);
+    return exp2_approx(1.44269504f * x);
   } else {
     return expf(x);
   }
 }
 
-/// 1 / x for x ≥ 1, infinity too.
+/// 1 / x for x ≥ 1; of infinity 0.
 template <class T>
 __device__ __forceinline__ float reciprocal(float x) {
   if constexpr (std::is_same_v<T, bf16>) {
-    return __fdividef(1.f, x);
+    return reciprocal_approx(x);
   } else {
     return 1.f / x;
   }

@@ -1,8 +1,8 @@
-#include "kernels/gelu.cuh"
-
 #include <quern/cuda/gelu.hpp>
 #include <quern/cuda/runtime.hpp>
 #include <quern/tensor/tensor.hpp>
+
+#include "kernels/gelu.cuh"
 
 namespace quern::inline QUERN_ABI::cuda {
 namespace {
