@@ -7,7 +7,7 @@
 
 #include <mutex>
 
-#include <quern/cuda/runtime.hpp>
+#include <quern/cuda/graph.hpp>
 
 namespace quern::inline QUERN_ABI::cuda {
 namespace {
@@ -53,7 +53,14 @@ Side& side_of(int device) {
   return side;
 }
 
+thread_local bool recording = false;  // a graph, in this thread
+
+void refuse_while_recording(const char* what) {
+  check(!recording, "graph: ", what, " while it is recorded; do it before or after");
+}
+
 void wait(int device) {
+  refuse_while_recording("waiting for results (item(), to(Device::cpu()), synchronize())");
   Side& side = side_of(device);
   check_cuda(cudaStreamSynchronize(side.stream), "waiting for the kernels before this point");
   throw_fault(*side.fault);
@@ -112,11 +119,13 @@ void set_bytes(void* to, int value, std::size_t bytes, int device) {
   check_cuda(cudaMemsetAsync(to, value, bytes, side_of(device).stream), "memset");
 }
 void copy_to_device(void* to, const void* from, std::size_t bytes, int device) {
+  refuse_while_recording("copying from the host");
   Side& side = side_of(device);
   check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, side.stream), "copying to the device");
   if (is_pinned(from)) check_cuda(cudaStreamSynchronize(side.stream), "copying to the device");  // else it was staged
 }
 void copy_to_host(void* to, const void* from, std::size_t bytes, int device) {
+  refuse_while_recording("copying to the host");
   Side& side = side_of(device);
   check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, side.stream), "copying to the host");
   wait(device);
@@ -125,5 +134,52 @@ void copy_on_device(void* to, const void* from, std::size_t bytes, int device) {
   check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, side_of(device).stream), "copying");
 }
 void synchronize(int device) { wait(device); }
+
+struct GraphHandle {
+  cudaGraphExec_t executable = nullptr;
+};
+
+GraphHandle* make_graph() { return new GraphHandle; }
+void destroy_graph(GraphHandle* graph) noexcept {
+  if (graph->executable) cudaGraphExecDestroy(graph->executable);
+  delete graph;
+}
+
+void begin_recording(GraphHandle*) {
+  check(!recording, "graph: another one is being recorded in this thread");
+  const auto stream = static_cast<cudaStream_t>(current_stream());
+  // Relaxed: the pool may ask for memory meanwhile.
+  check_cuda(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "graph: beginning to record");
+  recording = true;
+}
+
+void end_recording(GraphHandle* handle, bool keep) {
+  recording = false;
+  cudaGraph_t graph = nullptr;
+  const auto status = cudaStreamEndCapture(static_cast<cudaStream_t>(current_stream()), &graph);
+  if (!keep) {
+    if (graph) cudaGraphDestroy(graph);
+    cudaGetLastError();
+    return;
+  }
+  check_cuda(status, "graph: ending to record");
+  cudaGraphExecUpdateResultInfo result{};
+  bool updated = handle->executable && cudaGraphExecUpdate(handle->executable, graph, &result) == cudaSuccess;
+  if (!updated) {  // the first time, or another sequence of kernels
+    cudaGetLastError();
+    if (handle->executable) cudaGraphExecDestroy(std::exchange(handle->executable, nullptr));
+    const auto made = cudaGraphInstantiate(&handle->executable, graph, 0);
+    cudaGraphDestroy(graph);
+    check_cuda(made, "graph: making it ready");
+    return;
+  }
+  cudaGraphDestroy(graph);
+}
+
+void launch_graph(GraphHandle* graph) {
+  check(graph->executable != nullptr, "graph: nothing was recorded; call record() first");
+  refuse_while_recording("launching a graph");
+  check_cuda(cudaGraphLaunch(graph->executable, static_cast<cudaStream_t>(current_stream())), "graph: launching");
+}
 
 }  // namespace quern::inline QUERN_ABI::cuda
