@@ -10,6 +10,15 @@
 #pragma once
 #include "kernels/device/memory.cuh"
 
+/// Before a loop whose counter indexes registers: it must be unrolled, for registers have no addresses.
+#if !defined(QUERN_UNROLL)
+#if defined(__CUDACC__)
+#define QUERN_UNROLL _Pragma("unroll")
+#else
+#define QUERN_UNROLL
+#endif
+#endif
+
 namespace quern::inline QUERN_ABI::kernels {
 
 /// A matrix of lines of `length` elements, one after another.
@@ -72,7 +81,7 @@ struct CarriedTile {
 
   /// All threads call. What is beyond the bounds becomes zero.
   __device__ __forceinline__ void fetch(const Operand& operand, const TileBounds& bounds) {
-#pragma unroll
+QUERN_UNROLL
     for (int n = 0; n < Packs::mine; ++n) {
       if (!Packs::has(n)) continue;
       const T* from = Packs::address(operand, bounds, n);
@@ -83,7 +92,7 @@ struct CarriedTile {
   /// put(line, inside, pack) for each pack of this thread, counted within the tile.
   template <class Put>
   __device__ __forceinline__ void each(const Put& put) const {
-#pragma unroll
+QUERN_UNROLL
     for (int n = 0; n < Packs::mine; ++n)
       if (Packs::has(n)) put(Packs::line(n), Packs::inside(n), held[n]);
   }

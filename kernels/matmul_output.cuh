@@ -4,6 +4,7 @@
 #include <quern/cuda/matmul_variant.hpp>
 
 #include "kernels/device/memory.cuh"
+#include "kernels/matmul_operands.cuh"
 
 namespace quern::inline QUERN_ABI::kernels {
 
@@ -49,10 +50,10 @@ struct MatmulOutput {
                                             const float (&sums)[width]) const {
     if (i >= m || j >= n) return;
     if (!packs) {
-#pragma unroll
+QUERN_UNROLL
       for (int c = 0; c < width; ++c) store(i, j + c, part, sums[c]);
     } else if (parts) {
-#pragma unroll
+QUERN_UNROLL
       for (int c = 0; c < width; c += 4)
         store_pack(parts + (part * m + i) * n + j + c,
                    Pack<float, 4>{sums[c], sums[c + 1], sums[c + 2], sums[c + 3]});
@@ -60,7 +61,7 @@ struct MatmulOutput {
       Pack<T, width> more{}, shift{}, out;
       if (bias) shift = load_pack<width>(bias + j);
       if (residual) more = load_pack<width>(residual + i * n + j);
-#pragma unroll
+QUERN_UNROLL
       for (int c = 0; c < width; ++c) out[c] = T(finished(sums[c], float(shift[c]), float(more[c])));
       store_pack(y + i * n + j, out);
     }

@@ -94,13 +94,13 @@ struct RegisterBlocked {
 
   __device__ void multiply(const float (&a)[depth][rows + 4], const float (&b)[depth][columns + 4]) {
     const int i = row_of_thread(), j = column_of_thread();
-#pragma unroll
+QUERN_UNROLL
     for (int k = 0; k < depth; ++k) {
       const Pack<float, 4> x[2] = {load_pack<4>(&a[k][i]), load_pack<4>(&a[k][i + 32])};
       const Pack<float, 4> y[2] = {load_pack<4>(&b[k][j]), load_pack<4>(&b[k][j + 16])};
-#pragma unroll
+QUERN_UNROLL
       for (int r = 0; r < 8; ++r)
-#pragma unroll
+QUERN_UNROLL
         for (int c = 0; c < 8; ++c) sums[r][c] = fmaf(x[r / 4][r % 4], y[c / 4][c % 4], sums[r][c]);
     }
   }
@@ -112,10 +112,10 @@ struct RegisterBlocked {
     tile.each([&](int line, int inside, const auto& pack) {
       constexpr int width = sizeof(pack.e) / sizeof(pack.e[0]);
       Pack<float, width> wide;
-#pragma unroll
+QUERN_UNROLL
       for (int e = 0; e < width; ++e) wide[e] = float(pack[e]);
       if constexpr (k_inside) {
-#pragma unroll
+QUERN_UNROLL
         for (int e = 0; e < width; ++e) lines[inside + e][line] = wide[e];
       } else {
         store_pack(&lines[line][inside], wide);
@@ -131,9 +131,9 @@ struct RegisterBlocked {
   }
   template <class F>
   __device__ void each_group(const F& f) const {
-#pragma unroll
+QUERN_UNROLL
     for (int r = 0; r < 8; ++r)
-#pragma unroll
+QUERN_UNROLL
       for (int c = 0; c < 8; c += 4) {
         const float four[4] = {sums[r][c], sums[r][c + 1], sums[r][c + 2], sums[r][c + 3]};
         f(row_of_thread() + r / 4 * 32 + r % 4, column_of_thread() + c / 4 * 16, four);

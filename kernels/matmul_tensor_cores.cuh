@@ -74,17 +74,15 @@ struct TensorCores {
 
   /// Lines in shared memory are 16 bytes (or 8 floats) longer than what they hold: the 8 lines that a fragment reads at
   /// once then lie in different banks.
-  template <bool k_inside>
-  static constexpr int stride(int length) {
-    return k_inside ? depth + 16 / int(sizeof(T)) : length + 8;
-  }
-  static constexpr int elements(int length) {
-    return length * stride<true>(length) > depth * stride<false>(length) ? length * stride<true>(length)
-                                                                          : depth * stride<false>(length);
-  }
+  template <bool k_inside, int length>
+  static constexpr int stride = k_inside ? depth + 16 / int(sizeof(T)) : length + 8;
+  template <int length>
+  static constexpr int elements = length * stride<true, length> > depth * stride<false, length>
+                                      ? length * stride<true, length>
+                                      : depth * stride<false, length>;
   struct Tiles {
-    alignas(16) T a[stages][elements(rows)];
-    alignas(16) T b[stages][elements(columns)];
+    alignas(16) T a[stages][elements<rows>];
+    alignas(16) T b[stages][elements<columns>];
   };
   using Staged = float[rows][columns + 8];
   /// First the tiles; when the sums are done, the sums.
@@ -116,10 +114,10 @@ struct TensorCores {
       next_a.fetch(a, {tile.row, k, m, tile.k_end});
       next_b.fetch(b, {tile.column, k, n, tile.k_end});
       next_a.each([&](int line, int at, const auto& pack) {
-        store_pack(&s.a[0][line * stride<A::k_inside>(rows) + at], pack);
+        store_pack(&s.a[0][line * stride<A::k_inside, rows> + at], pack);
       });
       next_b.each([&](int line, int at, const auto& pack) {
-        store_pack(&s.b[0][line * stride<B::k_inside>(columns) + at], pack);
+        store_pack(&s.b[0][line * stride<B::k_inside, columns> + at], pack);
       });
       __syncthreads();
       multiply<A::k_inside, B::k_inside>(s.a[0], s.b[0]);
@@ -132,18 +130,18 @@ struct TensorCores {
   __device__ void multiply(const T* a, const T* b) {
     using FragmentsOfA = Fragments<T, a_inside>;
     using FragmentsOfB = Fragments<T, b_inside>;
-#pragma unroll
+QUERN_UNROLL
     for (int k = 0; k < depth; k += FragmentsOfA::depth) {
       std::uint32_t x[down][4], y[across][2][2];
-#pragma unroll
+QUERN_UNROLL
       for (int i = 0; i < down; ++i)
-        FragmentsOfA::load_a(x[i], a, stride<a_inside>(rows), row_of_warp() + 16 * i, k);
-#pragma unroll
+        FragmentsOfA::load_a(x[i], a, stride<a_inside, rows>, row_of_warp() + 16 * i, k);
+QUERN_UNROLL
       for (int j = 0; j < across; ++j)
-        FragmentsOfB::load_b(y[j], b, stride<b_inside>(columns), column_of_warp() + 16 * j, k);
-#pragma unroll
+        FragmentsOfB::load_b(y[j], b, stride<b_inside, columns>, column_of_warp() + 16 * j, k);
+QUERN_UNROLL
       for (int i = 0; i < down; ++i)
-#pragma unroll
+QUERN_UNROLL
         for (int j = 0; j < 2 * across; ++j)
           mma<typename FragmentsOfA::Multiplied>(sums[i][j], x[i], y[j / 2][j % 2]);
     }
@@ -178,11 +176,11 @@ struct TensorCores {
   __device__ void copy(T* to, const Operand& operand, const TileBounds& bounds) {
     using Packs = TilePacks<threads, length, depth, width, Operand>;
     constexpr int bytes = width * int(sizeof(T));
-#pragma unroll
+QUERN_UNROLL
     for (int n = 0; n < Packs::mine; ++n) {
       if (!Packs::has(n)) continue;
       const T* from = Packs::address(operand, bounds, n);
-      cp_async_or_zero<bytes>(to + Packs::line(n) * stride<Operand::k_inside>(length) + Packs::inside(n),
+      cp_async_or_zero<bytes>(to + Packs::line(n) * stride<Operand::k_inside, length> + Packs::inside(n),
                               from ? from : operand.data, from ? bytes : 0);
     }
   }
@@ -191,11 +189,11 @@ struct TensorCores {
   /// All threads call, when nobody reads the tiles any more: the sums of the whole tile to shared memory.
   __device__ void stage(Staged& staged) const {
     const int i0 = row_of_warp() + lane_of_thread() / 4, j0 = column_of_warp() + lane_of_thread() % 4 * 2;
-#pragma unroll
+QUERN_UNROLL
     for (int i = 0; i < down; ++i)
-#pragma unroll
+QUERN_UNROLL
       for (int j = 0; j < 2 * across; ++j)
-#pragma unroll
+QUERN_UNROLL
         for (int half = 0; half < 2; ++half)
           store_pack(&staged[i0 + 16 * i + 8 * half][j0 + 8 * j],
                      Pack<float, 2>{sums[i][j][2 * half], sums[i][j][2 * half + 1]});
@@ -212,10 +210,10 @@ struct TensorCores {
     for (int t = int(threadIdx.x); t < rows * columns / group; t += threads) {
       const int i = t / (columns / group), j = t % (columns / group) * group;
       float row[group];
-#pragma unroll
+QUERN_UNROLL
       for (int e = 0; e < group; e += 4) {
         const auto four = load_pack<4>(&s.staged[i][j + e]);
-#pragma unroll
+QUERN_UNROLL
         for (int c = 0; c < 4; ++c) row[e + c] = four[c];
       }
       f(i, j, row);
