@@ -37,8 +37,8 @@ void use_float_products(FloatProducts products) { products_of_floats = products;
 FloatProducts float_products() { return products_of_floats; }
 
 std::string MatmulChoice::text() const {
-  return text_of(name_of(variant), ", tiles of ", rows, " x ", columns, ", K in ", parts, parts == 1 ? " part: " : " parts: ",
-                 why);
+  return text_of(name_of(variant), ", tiles of ", rows, " x ", columns, ", K in ", parts,
+                 parts == 1 ? " part: " : " parts: ", why);
 }
 
 template <class T>
@@ -65,17 +65,17 @@ MatmulChoice matmul_variant(MatmulVariant variant, View<const T, 2> a, Transpose
     if (variant == V::naive || variant == V::tiled) return launch_simple(variant, left, right, depth, out);
     const auto choice = kernels::matmul_launch("matmul", left, right, depth, out, {int(variant), parts},
                                                kernels::RowMajor{y.extent(1)});
-    require(choice.variant == variant, "matmul_variant: ", name_of(variant), " cannot compute this product: ",
-            choice.text());
+    require(choice.variant == variant, "matmul_variant: ", name_of(variant),
+            " cannot compute this product: ", choice.text());
     return choice;
   });
 }
 
-#define QUERN_INSTANTIATE(T)                                                                         \
-  template void matmul(View<const T, 2>, Transpose, View<const T, 2>, Transpose, View<T, 2>,         \
-                       const MatmulEpilogue<T>&);                                                    \
-  template MatmulChoice matmul_variant(MatmulVariant, View<const T, 2>, Transpose, View<const T, 2>, \
-                                       Transpose, View<T, 2>, const MatmulEpilogue<T>&, int);
+#define QUERN_INSTANTIATE(T)                                                                                    \
+  template void matmul(View<const T, 2>, Transpose, View<const T, 2>, Transpose, View<T, 2>,                    \
+                       const MatmulEpilogue<T>&);                                                               \
+  template MatmulChoice matmul_variant(MatmulVariant, View<const T, 2>, Transpose, View<const T, 2>, Transpose, \
+                                       View<T, 2>, const MatmulEpilogue<T>&, int);
 QUERN_INSTANTIATE(float)
 QUERN_INSTANTIATE(bf16)
 

@@ -15,18 +15,22 @@
 
 namespace quern::inline QUERN_ABI::kernels {
 
-/// One block a tile of y and a part of K: grid (tiles, parts), block Engine::threads. `width` elements of an operand are
-/// loaded at once. The engine is RegisterBlocked or TensorCores: what they have in common is all that stands here.
+/// How many blocks of an engine a multiprocessor shall have at once, which limits their registers. Loads of single
+/// elements need many, for their addresses.
+template <class Engine, int width>
+inline constexpr int blocks_wanted = width == 1 ? (Engine::blocks_wanted + 1) / 2 : Engine::blocks_wanted;
+
+/// One block a tile of y and a part of K: grid (tiles, parts), block Engine::threads. `width` elements of an operand
+/// are loaded at once. The engine is RegisterBlocked or TensorCores: what they have in common is all that stands here.
 template <class Engine, int width, class A, class B, class T>
-__global__ void __launch_bounds__(Engine::threads, Engine::blocks_wanted)
+__global__ void __launch_bounds__(Engine::threads, blocks_wanted<Engine, width>)
     matmul_tiles(A a, B b, MatmulOutput<T> out, std::int64_t depth, std::int64_t depth_of_part) {
   auto& s = shared_memory<typename Engine::Shared>();
   const TilePlace tile = tile_of_block(Engine::rows, Engine::columns, out.m, out.n, depth, depth_of_part);
   Engine engine;
   engine.template run<width>(s, a, b, out.m, out.n, tile);
-  engine.each_group(s, [&](int i, int j, const auto& sums) {
-    out.store_row(tile.row + i, tile.column + j, tile.part, sums);
-  });
+  engine.each_group(
+      s, [&](int i, int j, const auto& sums) { out.store_row(tile.row + i, tile.column + j, tile.part, sums); });
 }
 
 }  // namespace quern::inline QUERN_ABI::kernels

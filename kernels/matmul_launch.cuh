@@ -39,11 +39,11 @@ struct Rated : Engine {
 };
 
 using ExactEngines = Engines<Rated<RegisterBlocked<128, 128>, 200>, Rated<RegisterBlocked<64, 64>, 150>>;
-using Tf32Engines = Engines<Rated<TensorCores<float, 128, 128, 2, 4, 4, 2>, 800>,
-                            Rated<TensorCores<float, 64, 64, 2, 2, 4, 4>, 500>>;
+using Tf32Engines =
+    Engines<Rated<TensorCores<float, 128, 128, 2, 4, 4, 2>, 800>, Rated<TensorCores<float, 64, 64, 2, 2, 4, 4>, 500>>;
 using SimpleEngines = Engines<Rated<TensorCores<bf16, 64, 64, 2, 2, 1, 4>, 400>>;
-using PipelinedEngines = Engines<Rated<TensorCores<bf16, 128, 128, 2, 4, 4, 2>, 1700>,
-                                 Rated<TensorCores<bf16, 64, 64, 2, 2, 4, 4>, 1000>>;
+using PipelinedEngines =
+    Engines<Rated<TensorCores<bf16, 128, 128, 2, 4, 4, 2>, 1700>, Rated<TensorCores<bf16, 64, 64, 2, 2, 4, 4>, 1000>>;
 /// With every shape that keeps the waves of BERT's products full.
 using AllPipelinedEngines =
     Engines<Rated<TensorCores<bf16, 128, 128, 2, 4, 4, 2>, 1700>, Rated<TensorCores<bf16, 128, 192, 2, 4, 4>, 1750>,
@@ -119,11 +119,15 @@ MatmulChoice matmul_launch(const char* name, const A& a, const B& b, std::int64_
   const int width = std::min(widest_pack(a), widest_pack(b)), parts = request.parts;
   const auto wanted = [&](V v) { return request.variant == int(v); };
   if constexpr (std::is_same_v<T, float>) {
-    if (wanted(V::tf32) || (request.variant < 0 && cuda::float_products() == cuda::FloatProducts::tf32))
-      return launch_best<Tf32Engines, 4, 1>(V::tf32, "use_float_products allows 10 bits", name, a, b, depth, out,
-                                            width, parts, place);
-    return launch_best<ExactEngines, 4, 1>(V::register_blocked, "products of floats are exact", name, a, b, depth, out,
-                                           width, parts, place);
+    const bool rounded =
+        wanted(V::tf32) || (request.variant < 0 && cuda::float_products() == cuda::FloatProducts::tf32);
+    if (rounded && width == 4)
+      return launch_best<Tf32Engines, 4>(V::tf32, "use_float_products allows 10 bits", name, a, b, depth, out, width,
+                                         parts, place);
+    return launch_best<ExactEngines, 4, 1>(
+        V::register_blocked,
+        rounded ? "rows of floats that are no multiple of 16 bytes" : "products of floats are exact", name, a, b, depth,
+        out, width, parts, place);
   } else {
     if (wanted(V::tensor_cores) || width == 1)
       return launch_best<SimpleEngines, 8, 1>(V::tensor_cores, "rows of bf16 that are no multiple of 8 bytes", name, a,
@@ -131,7 +135,8 @@ MatmulChoice matmul_launch(const char* name, const A& a, const B& b, std::int64_
     if (width == 4)
       return launch_best<PipelinedEngines, 4>(V::pipelined, "bf16 with rows of whole 8 bytes", name, a, b, depth, out,
                                               width, parts, place);
-    using List = std::conditional_t<is_matrix<A> && is_matrix<B>, AllPipelinedEngines, PipelinedEngines>;
+    constexpr bool common = is_matrix<A> && is_matrix<B> && (A::k_inside || !B::k_inside);  // not both transposed
+    using List = std::conditional_t<common, AllPipelinedEngines, PipelinedEngines>;
     return launch_best<List, 8>(V::pipelined, "bf16 with rows of whole 16 bytes", name, a, b, depth, out, width, parts,
                                 place);
   }

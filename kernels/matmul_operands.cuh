@@ -4,9 +4,9 @@
 ///   CarriedTile<256, 128, 8, 4, decltype(a)> tile;            // 128 rows x 8 of K, 4 elements a load
 ///   tile.fetch(a, {.row = i, .k = k, .rows = m, .depth = K});
 ///
-/// An operand numbers its lines and what is inside a line. Where `k_inside`, line i is row i of A (or column i of B) and
-/// K runs along it; else line k holds A(:, k) (or B(k, :)). Transposes are nothing but this. `at` gives the address of
-/// an element, or null for one that is zero and stands nowhere: the padding of conv1d (kernels/conv1d.cuh).
+/// An operand numbers its lines and what is inside a line. Where `k_inside`, line i is row i of A (or column i of B)
+/// and K runs along it; else line k holds A(:, k) (or B(k, :)). Transposes are nothing but this. `at` gives the address
+/// of an element, or null for one that is zero and stands nowhere: the padding of conv1d (kernels/conv1d.cuh).
 #pragma once
 #include "kernels/device/memory.cuh"
 
@@ -60,9 +60,7 @@ struct TilePacks {
   }
   /// Counted from the tile's first line and from the beginning of its part of the line.
   __device__ __forceinline__ static int line(int n) { return (n * threads + int(threadIdx.x)) / per_line; }
-  __device__ __forceinline__ static int inside(int n) {
-    return (n * threads + int(threadIdx.x)) % per_line * width;
-  }
+  __device__ __forceinline__ static int inside(int n) { return (n * threads + int(threadIdx.x)) % per_line * width; }
   /// Its address; null where it is zero. Lines end at multiples of `width`: a pack is inside as a whole or not at all.
   __device__ __forceinline__ static const T* address(const Operand& operand, const TileBounds& t, int n) {
     const std::int64_t i = (Operand::k_inside ? t.row : t.k) + line(n);
@@ -81,7 +79,7 @@ struct CarriedTile {
 
   /// All threads call. What is beyond the bounds becomes zero.
   __device__ __forceinline__ void fetch(const Operand& operand, const TileBounds& bounds) {
-QUERN_UNROLL
+    QUERN_UNROLL
     for (int n = 0; n < Packs::mine; ++n) {
       if (!Packs::has(n)) continue;
       const T* from = Packs::address(operand, bounds, n);
@@ -92,7 +90,7 @@ QUERN_UNROLL
   /// put(line, inside, pack) for each pack of this thread, counted within the tile.
   template <class Put>
   __device__ __forceinline__ void each(const Put& put) const {
-QUERN_UNROLL
+    QUERN_UNROLL
     for (int n = 0; n < Packs::mine; ++n)
       if (Packs::has(n)) put(Packs::line(n), Packs::inside(n), held[n]);
   }

@@ -13,13 +13,13 @@ using cuda::MatmulFunction;
 /// y = function(sum + bias) + residual. Bias and residual may be null.
 template <class T>
 struct MatmulOutput {
-  T* y;                    // [m, n]
+  T* y;  // [m, n]
   std::int64_t m, n;
-  const T* bias;           // [n]
-  const T* residual;       // [m, n]
+  const T* bias;      // [n]
+  const T* residual;  // [m, n]
   MatmulFunction function;
-  float* parts;            // [splits, m, n], or null: the sums are whole
-  bool packs;              // whether y, bias and residual can be taken 16 bytes at a time
+  float* parts;  // [splits, m, n], or null: the sums are whole
+  bool packs;    // whether y, bias and residual can be taken 16 bytes at a time
 
   __device__ __forceinline__ float finished(float sum, float bias_there, float residual_there) const {
     sum += bias_there;
@@ -50,18 +50,17 @@ struct MatmulOutput {
                                             const float (&sums)[width]) const {
     if (i >= m || j >= n) return;
     if (!packs) {
-QUERN_UNROLL
+      QUERN_UNROLL
       for (int c = 0; c < width; ++c) store(i, j + c, part, sums[c]);
     } else if (parts) {
-QUERN_UNROLL
+      QUERN_UNROLL
       for (int c = 0; c < width; c += 4)
-        store_pack(parts + (part * m + i) * n + j + c,
-                   Pack<float, 4>{sums[c], sums[c + 1], sums[c + 2], sums[c + 3]});
+        store_pack(parts + (part * m + i) * n + j + c, Pack<float, 4>{sums[c], sums[c + 1], sums[c + 2], sums[c + 3]});
     } else {
       Pack<T, width> more{}, shift{}, out;
       if (bias) shift = load_pack<width>(bias + j);
       if (residual) more = load_pack<width>(residual + i * n + j);
-QUERN_UNROLL
+      QUERN_UNROLL
       for (int c = 0; c < width; ++c) out[c] = T(finished(sums[c], float(shift[c]), float(more[c])));
       store_pack(y + i * n + j, out);
     }

@@ -42,7 +42,8 @@ inline MatmulPlan plan_matmul(std::int64_t m, std::int64_t n, std::int64_t k, st
   for (int o = 0; o < int(options.size()); ++o) {
     const auto& tile = options[std::size_t(o)];
     for (std::int64_t wanted = first; wanted <= last; ++wanted) {
-      const std::int64_t depth = std::max(limits.depth_unit, cuts(cuts(k, wanted), limits.depth_unit) * limits.depth_unit);
+      const std::int64_t depth =
+          std::max(limits.depth_unit, cuts(cuts(k, wanted), limits.depth_unit) * limits.depth_unit);
       const std::int64_t parts = std::max<std::int64_t>(1, cuts(k, depth)), bytes = parts * m * n * 4;
       if (limits.parts == 0 && wanted > 1 && (depth < shortest_part || bytes > largest_workspace)) break;
       const double tiles = double(cuts(m, tile.rows) * cuts(n, tile.columns) * parts);

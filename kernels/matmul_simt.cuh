@@ -1,5 +1,6 @@
-/// The first rungs of the ladder of matmul: the cores' own fused multiply-adds, exact in float. Each is a whole product;
-/// docs/kernels.md walks up. All three add the products of an element in the order of K: they have the same bits.
+/// The first rungs of the ladder of matmul: the cores' own fused multiply-adds, exact in float. Each is a whole
+/// product; docs/kernels.md walks up. All three add the products of an element in the order of K: they have the same
+/// bits.
 #pragma once
 #include "kernels/matmul_operands.cuh"
 #include "kernels/matmul_output.cuh"
@@ -42,8 +43,8 @@ __global__ void __launch_bounds__(256) matmul_tiled(A a, B b, MatmulOutput<T> ou
 }
 // end
 
-/// A tile of `rows` x `columns` by the cores. Warps stand side by side over it, each with 64 x 32; a thread has 8 x 8 of
-/// those in registers, as 2 x 2 groups of 4 x 4: so 16 bytes of shared memory serve 16 multiply-adds.
+/// A tile of `rows` x `columns` by the cores. Warps stand side by side over it, each with 64 x 32; a thread has 8 x 8
+/// of those in registers, as 2 x 2 groups of 4 x 4: so 16 bytes of shared memory serve 16 multiply-adds.
 template <int rows_, int columns_>
 struct RegisterBlocked {
   static constexpr int rows = rows_, columns = columns_, depth = 8;
@@ -60,7 +61,9 @@ struct RegisterBlocked {
   float sums[8][8] = {};
 
   /// The first of this thread's rows and columns within the tile.
-  __device__ static int row_of_thread() { return int(threadIdx.x) / 32 / warps_across * 64 + int(threadIdx.x) % 32 / 4 * 4; }
+  __device__ static int row_of_thread() {
+    return int(threadIdx.x) / 32 / warps_across * 64 + int(threadIdx.x) % 32 / 4 * 4;
+  }
   __device__ static int column_of_thread() {
     return int(threadIdx.x) / 32 % warps_across * 32 + int(threadIdx.x) % 4 * 4;
   }
@@ -94,14 +97,15 @@ struct RegisterBlocked {
 
   __device__ void multiply(const float (&a)[depth][rows + 4], const float (&b)[depth][columns + 4]) {
     const int i = row_of_thread(), j = column_of_thread();
-QUERN_UNROLL
+    QUERN_UNROLL
     for (int k = 0; k < depth; ++k) {
       const Pack<float, 4> x[2] = {load_pack<4>(&a[k][i]), load_pack<4>(&a[k][i + 32])};
       const Pack<float, 4> y[2] = {load_pack<4>(&b[k][j]), load_pack<4>(&b[k][j + 16])};
-QUERN_UNROLL
-      for (int r = 0; r < 8; ++r)
-QUERN_UNROLL
+      QUERN_UNROLL
+      for (int r = 0; r < 8; ++r) {
+        QUERN_UNROLL
         for (int c = 0; c < 8; ++c) sums[r][c] = fmaf(x[r / 4][r % 4], y[c / 4][c % 4], sums[r][c]);
+      }
     }
   }
   // end
@@ -112,10 +116,10 @@ QUERN_UNROLL
     tile.each([&](int line, int inside, const auto& pack) {
       constexpr int width = sizeof(pack.e) / sizeof(pack.e[0]);
       Pack<float, width> wide;
-QUERN_UNROLL
+      QUERN_UNROLL
       for (int e = 0; e < width; ++e) wide[e] = float(pack[e]);
       if constexpr (k_inside) {
-QUERN_UNROLL
+        QUERN_UNROLL
         for (int e = 0; e < width; ++e) lines[inside + e][line] = wide[e];
       } else {
         store_pack(&lines[line][inside], wide);
@@ -131,13 +135,14 @@ QUERN_UNROLL
   }
   template <class F>
   __device__ void each_group(const F& f) const {
-QUERN_UNROLL
-    for (int r = 0; r < 8; ++r)
-QUERN_UNROLL
+    QUERN_UNROLL
+    for (int r = 0; r < 8; ++r) {
+      QUERN_UNROLL
       for (int c = 0; c < 8; c += 4) {
         const float four[4] = {sums[r][c], sums[r][c + 1], sums[r][c + 2], sums[r][c + 3]};
         f(row_of_thread() + r / 4 * 32 + r % 4, column_of_thread() + c / 4 * 16, four);
       }
+    }
   }
 
   /// All threads call: the sums of the whole tile to shared memory, where all may read them after a barrier.

@@ -57,8 +57,7 @@ struct Fragments<float, k_inside> {
   }
   __device__ static void load_b(std::uint32_t (&b)[2][2], const float* tile, int stride, int column, int k) {
     const int j = column + lane_of_thread() / 4, l = k + lane_of_thread() % 4;
-    for (int n = 0; n < 2; ++n)
-      b[n][0] = at(tile, stride, j + 8 * n, l), b[n][1] = at(tile, stride, j + 8 * n, l + 4);
+    for (int n = 0; n < 2; ++n) b[n][0] = at(tile, stride, j + 8 * n, l), b[n][1] = at(tile, stride, j + 8 * n, l + 4);
   }
 };
 
@@ -77,9 +76,9 @@ struct TensorCores {
   template <bool k_inside, int length>
   static constexpr int stride = k_inside ? depth + 16 / int(sizeof(T)) : length + 8;
   template <int length>
-  static constexpr int elements = length * stride<true, length> > depth * stride<false, length>
-                                      ? length * stride<true, length>
-                                      : depth * stride<false, length>;
+  static constexpr int elements =
+      length* stride<true, length> > depth* stride<false, length> ? length* stride<true, length>
+                                                                  : depth* stride<false, length>;
   struct Tiles {
     alignas(16) T a[stages][elements<rows>];
     alignas(16) T b[stages][elements<columns>];
@@ -130,27 +129,26 @@ struct TensorCores {
   __device__ void multiply(const T* a, const T* b) {
     using FragmentsOfA = Fragments<T, a_inside>;
     using FragmentsOfB = Fragments<T, b_inside>;
-QUERN_UNROLL
+    QUERN_UNROLL
     for (int k = 0; k < depth; k += FragmentsOfA::depth) {
       std::uint32_t x[down][4], y[across][2][2];
-QUERN_UNROLL
-      for (int i = 0; i < down; ++i)
-        FragmentsOfA::load_a(x[i], a, stride<a_inside, rows>, row_of_warp() + 16 * i, k);
-QUERN_UNROLL
+      QUERN_UNROLL
+      for (int i = 0; i < down; ++i) FragmentsOfA::load_a(x[i], a, stride<a_inside, rows>, row_of_warp() + 16 * i, k);
+      QUERN_UNROLL
       for (int j = 0; j < across; ++j)
         FragmentsOfB::load_b(y[j], b, stride<b_inside, columns>, column_of_warp() + 16 * j, k);
-QUERN_UNROLL
-      for (int i = 0; i < down; ++i)
-QUERN_UNROLL
-        for (int j = 0; j < 2 * across; ++j)
-          mma<typename FragmentsOfA::Multiplied>(sums[i][j], x[i], y[j / 2][j % 2]);
+      QUERN_UNROLL
+      for (int i = 0; i < down; ++i) {
+        QUERN_UNROLL
+        for (int j = 0; j < 2 * across; ++j) mma<typename FragmentsOfA::Multiplied>(sums[i][j], x[i], y[j / 2][j % 2]);
+      }
     }
   }
   // end
 
   // snippet: kernel-pipelined
-  /// A ring of stages. When stage t is multiplied the copies to the stages after it are under way, and the one before it
-  /// is free: all threads have passed the barrier since they read it.
+  /// A ring of stages. When stage t is multiplied the copies to the stages after it are under way, and the one before
+  /// it is free: all threads have passed the barrier since they read it.
   template <int width, class A, class B>
   __device__ void run_ahead(Tiles& s, const A& a, const B& b, std::int64_t m, std::int64_t n, const TilePlace& tile) {
     const int tiles = int((tile.k_end - tile.k_begin + depth - 1) / depth);
@@ -176,7 +174,7 @@ QUERN_UNROLL
   __device__ void copy(T* to, const Operand& operand, const TileBounds& bounds) {
     using Packs = TilePacks<threads, length, depth, width, Operand>;
     constexpr int bytes = width * int(sizeof(T));
-QUERN_UNROLL
+    QUERN_UNROLL
     for (int n = 0; n < Packs::mine; ++n) {
       if (!Packs::has(n)) continue;
       const T* from = Packs::address(operand, bounds, n);
@@ -189,14 +187,15 @@ QUERN_UNROLL
   /// All threads call, when nobody reads the tiles any more: the sums of the whole tile to shared memory.
   __device__ void stage(Staged& staged) const {
     const int i0 = row_of_warp() + lane_of_thread() / 4, j0 = column_of_warp() + lane_of_thread() % 4 * 2;
-QUERN_UNROLL
-    for (int i = 0; i < down; ++i)
-QUERN_UNROLL
-      for (int j = 0; j < 2 * across; ++j)
-QUERN_UNROLL
-        for (int half = 0; half < 2; ++half)
-          store_pack(&staged[i0 + 16 * i + 8 * half][j0 + 8 * j],
-                     Pack<float, 2>{sums[i][j][2 * half], sums[i][j][2 * half + 1]});
+    QUERN_UNROLL
+    for (int i = 0; i < down; ++i) {
+      QUERN_UNROLL
+      for (int j = 0; j < 2 * across; ++j) {
+        const auto& four = sums[i][j];  // two neighbours of a row, and those 8 rows below
+        store_pack(&staged[i0 + 16 * i][j0 + 8 * j], Pack<float, 2>{four[0], four[1]});
+        store_pack(&staged[i0 + 16 * i + 8][j0 + 8 * j], Pack<float, 2>{four[2], four[3]});
+      }
+    }
   }
 
   /// f(i, j, sums) for each group of neighbours in a row, as many as make 16 bytes of T. The sums go through shared
@@ -210,10 +209,10 @@ QUERN_UNROLL
     for (int t = int(threadIdx.x); t < rows * columns / group; t += threads) {
       const int i = t / (columns / group), j = t % (columns / group) * group;
       float row[group];
-QUERN_UNROLL
+      QUERN_UNROLL
       for (int e = 0; e < group; e += 4) {
         const auto four = load_pack<4>(&s.staged[i][j + e]);
-QUERN_UNROLL
+        QUERN_UNROLL
         for (int c = 0; c < 4; ++c) row[e + c] = four[c];
       }
       f(i, j, row);
