@@ -1,0 +1,102 @@
+/// The one launch site: checks, names the kernel in errors, and goes to the current stream or to the emulator.
+///
+///   launch("layer_norm", kernels::layer_norm<T>,
+///          {.grid = {rows}, .block = {128}, .shared = sizeof(kernels::LayerNormShared)}, x, weight, bias, y);
+///
+/// A grid with an extent of 0 launches nothing. With QUERN_CUDA_SYNC=1 in the environment every launch is waited for,
+/// so that an error names its own kernel and not a later one.
+#pragma once
+#include "kernels/dialect.cuh"
+
+#if !defined(__CUDACC_RTC__)
+#include <cstdlib>
+#include <string>
+#include <tuple>
+#include <type_traits>
+
+#include <quern/base/error.hpp>
+#if defined(__CUDACC__)
+#include <cuda_runtime.h>
+#else
+#include "kernels/emulator/emulator.hpp"
+#endif
+
+namespace quern::inline QUERN_ABI::cuda {
+void* current_stream();  // quern/cuda/runtime.hpp
+}
+
+namespace quern::inline QUERN_ABI::kernels {
+
+struct Dim3 {
+  unsigned x = 1, y = 1, z = 1;
+};
+
+struct LaunchShape {
+  Dim3 grid;
+  Dim3 block;
+  std::size_t shared = 0;  // bytes of shared memory: sizeof the kernel's struct
+};
+
+/// "layer_norm: grid (7, 1, 1), block (128, 1, 1), 512 bytes of shared memory": how errors name a launch.
+inline std::string launch_text(const char* kernel, const LaunchShape& shape) {
+  const auto extents = [](const Dim3& d) { return text_of("(", d.x, ", ", d.y, ", ", d.z, ")"); };
+  return text_of(kernel, ": grid ", extents(shape.grid), ", block ", extents(shape.block), ", ", shape.shared,
+                 " bytes of shared memory");
+}
+
+#if defined(__CUDACC__)
+namespace detail {
+inline void check_launch(cudaError_t status, const char* kernel, const LaunchShape& shape) {
+  if (status == cudaSuccess) return;
+  cudaGetLastError();  // forget it, unless it is one that stays
+  throw_error(
+      text_of(launch_text(kernel, shape), ": ", cudaGetErrorString(status), " (", cudaGetErrorName(status), ")"));
+}
+inline bool sync_after_launch() {
+  static const bool wanted = [] {
+    const char* value = std::getenv("QUERN_CUDA_SYNC");
+    return value && *value && *value != '0';
+  }();
+  return wanted;
+}
+}  // namespace detail
+#endif
+
+/// Runs `function` for every thread of the grid. Arguments become the parameters' types and are copied.
+template <class... P>
+void launch(const char* kernel, void (*function)(P...), const LaunchShape& shape,
+            const std::type_identity_t<P>&... args) {
+  static_assert((std::is_trivially_copyable_v<P> && ...), "kernel arguments are copied byte by byte");
+  static_assert((sizeof(P) + ... + 0) <= 4096, "kernel arguments are 4096 bytes at most");
+  const Dim3& grid = shape.grid;
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
+#if defined(__CUDACC__)
+  if (shape.shared > 48 * 1024)
+    detail::check_launch(cudaFuncSetAttribute(reinterpret_cast<const void*>(function),
+                                              cudaFuncAttributeMaxDynamicSharedMemorySize, int(shape.shared)),
+                         kernel, shape);
+  void* pointers[sizeof...(P) + 1] = {const_cast<void*>(static_cast<const void*>(&args))...};
+  const auto stream = static_cast<cudaStream_t>(cuda::current_stream());
+  detail::check_launch(
+      cudaLaunchKernel(reinterpret_cast<const void*>(function), dim3(grid.x, grid.y, grid.z),
+                       dim3(shape.block.x, shape.block.y, shape.block.z), pointers, shape.shared, stream),
+      kernel, shape);
+  if (detail::sync_after_launch()) detail::check_launch(cudaStreamSynchronize(stream), kernel, shape);
+#else
+  using Call = std::tuple<void (*)(P...), const std::remove_cv_t<P>&...>;
+  const Call call(function, args...);
+  const auto one_thread = [](const void* call) {
+    std::apply([](auto f, const auto&... a) { f(a...); }, *static_cast<const Call*>(call));
+  };
+  emulator::run({.kernel = kernel,
+                 .text = launch_text(kernel, shape),
+                 .grid = {grid.x, grid.y, grid.z},
+                 .block = {shape.block.x, shape.block.y, shape.block.z},
+                 .shared = shape.shared,
+                 .one_thread = one_thread,
+                 .call = &call});
+#endif
+}
+
+}  // namespace quern::inline QUERN_ABI::kernels
+#endif
