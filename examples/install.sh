@@ -5,7 +5,8 @@
 # What is looked for (a command or a header), and the package of Debian and Ubuntu that brings it.
 needed=("g++ g++" "cmake cmake" "ninja ninja-build" "Eigen/Core libeigen3-dev" "CLI/CLI.hpp libcli11-dev"
   "nlohmann/json.hpp nlohmann-json3-dev" "protozero/pbf_writer.hpp libprotozero-dev" "lzma.h liblzma-dev"
-  "utf8proc.h libutf8proc-dev" "doctest/doctest.h doctest-dev" "benchmark/benchmark.h libbenchmark-dev")
+  "utf8proc.h libutf8proc-dev" "doctest/doctest.h doctest-dev" "benchmark/benchmark.h libbenchmark-dev"
+  "boost/context/detail/fcontext.hpp libboost-context-dev")
 needed_for_all=("clang++ clang" "ccache ccache" "gdb gdb" "pkg-config pkg-config" "time time")
 
 IFS=: read -r -a include_dirs <<<"${CPATH:-}:/usr/include:/usr/local/include:/usr/include/eigen3:/usr/local/include/eigen3"

@@ -12,7 +12,7 @@ template void accumulate(float*, const float*, std::int64_t);
 template void accumulate(bf16*, const bf16*, std::int64_t);
 
 void zero_rows(void* data, std::int64_t rows, std::size_t row_bytes, char* marks) {
-  kernels::launch("zero_rows", kernels::zero_rows, {.grid = {unsigned((rows + 3) / 4)}, .block = {128}},
+  kernels::launch("zero_rows", kernels::zero_rows<std::uint16_t>, {.grid = {unsigned((rows + 3) / 4)}, .block = {128}},
                   static_cast<std::uint16_t*>(data), rows, std::int64_t(row_bytes / 2),
                   static_cast<const char*>(marks));
   set_bytes(marks, 0, std::size_t(rows), current_device());

@@ -22,6 +22,7 @@ struct UseSettings {
   std::string folder, input, format, encoding, text_column, label_column;
   std::int64_t threads = 0;
   bool json = false;
+  std::string device = "auto";
   std::string attack = "none";  // of evaluate: also measure under it
   double epsilon = 1, attack_step_size = 0;
   std::int64_t attack_steps = 3;
@@ -40,6 +41,7 @@ int run_train(const TrainSettings& settings);
 int run_evaluate(const UseSettings& settings);
 int run_predict(const UseSettings& settings);
 int run_data(const DataSettings& settings);
+int run_devices(bool json);
 
 /// Set by the first Ctrl-C; the second ends the program.
 extern std::atomic<bool> stop_asked;

@@ -26,6 +26,11 @@ std::string dashed(std::string name) {
   return name;
 }
 
+void add_device_option(CLI::App& app, std::string& device) {
+  app.add_option("--device", device, "cpu, cuda, cuda:N, or auto: a GPU where there is one (quern devices)")
+      ->capture_default_str();
+}
+
 /// One option or flag for each setting; gives them by name.
 std::map<std::string, CLI::Option*> add_train_options(CLI::App& app, TrainSettings& s) {
   std::map<std::string, CLI::Option*> options;
@@ -51,6 +56,7 @@ std::map<std::string, CLI::Option*> add_train_options(CLI::App& app, TrainSettin
   app.add_option("--trace", s.trace, "Write the first step as an HTML page, op by op with values and gradients");
   app.add_option("--config", s.config, "Take settings from this config.json; options given here go before it");
   app.add_option("--threads", s.threads, "Threads, by default one for each core; results do not depend on it");
+  add_device_option(app, s.device);
   app.add_option("--checkpoint-seconds", s.checkpoint_seconds,
                  "Write a checkpoint this often, besides after every epoch")
       ->capture_default_str();
@@ -71,6 +77,7 @@ void add_reading_options(CLI::App& app, UseSettings& s) {
   app.add_option("--encoding", s.encoding, "UTF-8, ISO-8859-1 or GB18030; of files by default guessed");
   app.add_option("--text-column", s.text_column, "Column of the text in CSV, TSV and JSONL (default: as in training)");
   app.add_option("--threads", s.threads, "Threads, by default one for each core");
+  add_device_option(app, s.device);
 }
 
 void add_attack_options(CLI::App& app, UseSettings& s) {
@@ -171,6 +178,10 @@ int run(int argc, char** argv) {
   CLI::App* data_app = app.add_subcommand("data", "Look at labelled texts before training on them");
   add_data_options(*data_app, data);
 
+  bool devices_json = false;
+  CLI::App* devices_app = app.add_subcommand("devices", "Show what this program can compute on");
+  devices_app->add_flag("--json", devices_json, "Print one JSON object");
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? 0 : 2; }
@@ -186,6 +197,7 @@ int run(int argc, char** argv) {
     return run_train(train);
   }
   if (*data_app) return run_data(data);
+  if (*devices_app) return run_devices(devices_json);
   return *evaluate_app ? run_evaluate(use) : run_predict(use);
 }
 

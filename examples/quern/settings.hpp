@@ -33,8 +33,8 @@ struct TrainSettings {
   std::int64_t attack_steps = 3;
   std::uint64_t seed = 1;
 
-  // Of this call alone: none of these changes the result, and none is in config.json.
-  std::string out, config, tensorboard, trace;
+  // Of this call alone: none of these changes the result (a GPU's last bits apart), and none is in config.json.
+  std::string out, config, tensorboard, trace, device = "auto";
   std::int64_t threads = 0;  // 0: one for each core
   double checkpoint_seconds = 60;
   std::int64_t tensorboard_steps = 20;

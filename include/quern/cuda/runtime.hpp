@@ -1,8 +1,11 @@
 /// The GPUs of this machine, and the stream their work goes to. Memory is in tensor/device_memory.hpp.
 ///
 ///   for (const auto& d : cuda::devices()) std::puts(d.text().c_str());
+///   const auto [device, why] = choose_device("auto");     // a GPU where there is one, else the CPU, and why
 #pragma once
+#include <charconv>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <quern/tensor/device_memory.hpp>
@@ -64,3 +67,37 @@ inline void throw_fault(Fault& f) {
 }
 
 }  // namespace quern::inline QUERN_ABI::cuda
+
+namespace quern::inline QUERN_ABI {
+
+struct DeviceChoice {
+  Device device;
+  std::string why;
+};
+
+/// The device a user names: cpu, cuda (the first GPU), cuda:N, or auto (the first GPU, or else the CPU). Throws Error
+/// where that GPU is not there: never a silent CPU run.
+inline DeviceChoice choose_device(std::string_view name) {
+  if (name == "cpu") return {Device::cpu(), "as asked"};
+  std::string missing = "this program was built without a CUDA part";
+  int devices = 0;
+  if constexpr (has_cuda) {
+    devices = cuda::device_count();
+    if (devices == 0) missing = "no CUDA device: " + cuda::why_no_device();
+  }
+  if (name == "auto")
+    return devices > 0 ? DeviceChoice{Device::cuda(), "the first GPU"} : DeviceChoice{Device::cpu(), missing};
+  int index = 0;
+  const bool is_cuda = name.substr(0, 4) == "cuda";
+  const auto number = name.substr(is_cuda ? 4 : 0);
+  if (is_cuda && !number.empty()) {
+    const auto [end, error] = std::from_chars(number.data() + 1, number.data() + number.size(), index);
+    if (number[0] != ':' || error != std::errc() || end != number.data() + number.size()) index = -1;
+  }
+  check(is_cuda && index >= 0, "device '", name, "' is not known; expected cpu, cuda, cuda:0, cuda:1, … or auto");
+  check(devices > 0, "device ", name, ": ", missing);
+  check(index < devices, "device ", name, ": there are ", devices, " CUDA devices, cuda:0 to cuda:", devices - 1);
+  return {Device::cuda(index), "as asked"};
+}
+
+}  // namespace quern::inline QUERN_ABI

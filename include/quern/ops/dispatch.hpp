@@ -9,10 +9,6 @@
 
 namespace quern::inline QUERN_ABI {
 
-/// Whether this program has kernels for elements of type T.
-template <class T>
-inline constexpr bool has_kernels = has_cuda && (std::is_same_v<T, float> || std::is_same_v<T, bf16>);
-
 /// `cuda::body(…)` where the tensors are on a GPU, else `cpu::body(…)`: the two have the same arguments. T is the
 /// element type; without kernels for it the first is not compiled, and `common_device` has refused it.
 #define QUERN_RUN(T, device, ...)   \

@@ -101,7 +101,7 @@ template <class T, int Rank>
 void accumulate(Tensor<T, Rank>& y, const Tensor<T, Rank>& x) {
   require(y.shape() == x.shape(), "accumulate: shapes ", y.shape(), " and ", x.shape(), " differ");
   if (!y.storage()) return;
-  if constexpr (has_cuda) {
+  if constexpr (has_kernels<T>) {
     if (y.device().is_cuda()) {
       if (y.storage()->touched) y.storage()->touched->all = true;
       return cuda::accumulate(y.data(), x.data(), y.size());

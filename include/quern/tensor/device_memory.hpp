@@ -11,9 +11,14 @@
 #include <cstring>
 #include <string>
 
+#include <quern/base/dtype.hpp>
 #include <quern/tensor/device.hpp>
 
 namespace quern::inline QUERN_ABI {
+
+/// Whether this program has kernels for elements of type T.
+template <class T>
+inline constexpr bool has_kernels = has_cuda && (std::is_same_v<T, float> || std::is_same_v<T, bf16>);
 
 namespace cuda {
 /// How many GPUs this program can use; 0 where there is no driver.

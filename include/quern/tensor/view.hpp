@@ -15,8 +15,9 @@ struct View {
   std::int64_t extents[Rank > 0 ? Rank : 1] = {};
 
   /// A view of mutable elements is also a view of constant ones.
-  QUERN_HD constexpr operator View<const T, Rank>() const {
-    View<const T, Rank> v;
+  template <class C>
+  requires(std::is_same_v<C, const T> && !std::is_same_v<C, T>) QUERN_HD constexpr operator View<C, Rank>() const {
+    View<C, Rank> v;
     v.data = data;
     for (int i = 0; i < Rank; ++i) v.extents[i] = extents[i];
     return v;
