@@ -96,6 +96,12 @@ const char* touched_rows(Tensor<T, Rank>& gradient) {
   return gradient.storage() ? detail::touched_rows(*gradient.storage().block(), gradient.rows().extent(0)) : nullptr;
 }
 
+/// Where an op's kernel marks the rows it writes to; null for a gradient that keeps no marks. On a GPU alone.
+template <class T, int Rank>
+char* row_marks(Tensor<T, Rank>& gradient) {
+  return const_cast<char*>(touched_rows(gradient));
+}
+
 /// y += x. A gradient that is all zero takes the values instead of adding them.
 template <class T, int Rank>
 void accumulate(Tensor<T, Rank>& y, const Tensor<T, Rank>& x) {
