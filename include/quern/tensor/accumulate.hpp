@@ -136,6 +136,18 @@ void touch_row(Tensor<T, 2>& gradient, std::int32_t row) {
   seen = 1;
 }
 
+/// For the kernel of an optimizer, which reads a gradient on a GPU and clears it, marks included: gives the marks, null
+/// where all rows count. From here on the gradient counts as zero.
+template <class T, int Rank>
+char* hand_over_marks(Tensor<T, Rank>& gradient) {
+  auto* touched = gradient.storage()->touched;
+  if (!touched) return nullptr;
+  if (!touched->all) return row_marks(gradient);
+  touched->all = false;
+  if (touched->marks) set_bytes(touched->marks, gradient.device(), 0, std::size_t(gradient.rows().extent(0)));
+  return nullptr;
+}
+
 /// Sets a gradient to zero. One that keeps a list of its rows clears only those, and begins a new list.
 template <class T, int Rank>
 void zero(Tensor<T, Rank>& gradient) {
