@@ -19,6 +19,7 @@
 #include <cuda_runtime.h>
 #else
 #include "kernels/emulator/emulator.hpp"
+#include "kernels/emulator/recording.hpp"
 #endif
 
 namespace quern::inline QUERN_ABI::cuda {
@@ -83,6 +84,9 @@ void launch(const char* kernel, void (*function)(P...), const LaunchShape& shape
       kernel, shape);
   if (detail::sync_after_launch()) detail::check_launch(cudaStreamSynchronize(stream), kernel, shape);
 #else
+  if (emulator::is_recording() &&
+      emulator::record_instead([=, name = std::string(kernel)] { launch(name.c_str(), function, shape, args...); }))
+    return;
   using Call = std::tuple<void (*)(P...), const std::remove_cv_t<P>&...>;
   const Call call(function, args...);
   const auto one_thread = [](const void* call) {

@@ -7,7 +7,8 @@
 
 #include <mutex>
 
-#include <quern/cuda/runtime.hpp>
+#include <quern/cuda/graph.hpp>
+#include <quern/cuda/stage.hpp>
 
 namespace quern::inline QUERN_ABI::cuda {
 namespace {
@@ -35,7 +36,7 @@ thread_local int current = 0;
 
 /// What a device has once: its stream, and a fault record that host and kernels see.
 struct Side {
-  cudaStream_t stream = nullptr;
+  cudaStream_t stream = nullptr, copies = nullptr;
   Fault* fault = nullptr;
 };
 Side& side_of(int device) {
@@ -46,6 +47,7 @@ Side& side_of(int device) {
   if (!side.stream) {
     check_cuda(cudaSetDevice(device), "choosing a device");
     check_cuda(cudaStreamCreateWithFlags(&side.stream, cudaStreamNonBlocking), "making a stream");
+    check_cuda(cudaStreamCreateWithFlags(&side.copies, cudaStreamNonBlocking), "making a stream");
     void* memory = nullptr;
     check_cuda(cudaHostAlloc(&memory, sizeof(Fault), cudaHostAllocMapped | cudaHostAllocPortable), "pinned memory");
     side.fault = new (memory) Fault{};
@@ -53,7 +55,14 @@ Side& side_of(int device) {
   return side;
 }
 
+thread_local bool recording = false;  // a graph, in this thread
+
+void refuse_while_recording(const char* what) {
+  check(!recording, "graph: ", what, " while it is recorded; do it before or after");
+}
+
 void wait(int device) {
+  refuse_while_recording("waiting for results (item(), to(Device::cpu()), synchronize())");
   Side& side = side_of(device);
   check_cuda(cudaStreamSynchronize(side.stream), "waiting for the kernels before this point");
   throw_fault(*side.fault);
@@ -112,11 +121,13 @@ void set_bytes(void* to, int value, std::size_t bytes, int device) {
   check_cuda(cudaMemsetAsync(to, value, bytes, side_of(device).stream), "memset");
 }
 void copy_to_device(void* to, const void* from, std::size_t bytes, int device) {
+  refuse_while_recording("copying from the host");
   Side& side = side_of(device);
   check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, side.stream), "copying to the device");
   if (is_pinned(from)) check_cuda(cudaStreamSynchronize(side.stream), "copying to the device");  // else it was staged
 }
 void copy_to_host(void* to, const void* from, std::size_t bytes, int device) {
+  refuse_while_recording("copying to the host");
   Side& side = side_of(device);
   check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, side.stream), "copying to the host");
   wait(device);
@@ -125,5 +136,88 @@ void copy_on_device(void* to, const void* from, std::size_t bytes, int device) {
   check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, side_of(device).stream), "copying");
 }
 void synchronize(int device) { wait(device); }
+
+void* allocate_pinned(std::size_t bytes) {
+  void* memory = nullptr;
+  check_cuda(cudaHostAlloc(&memory, bytes, cudaHostAllocPortable), "pinned memory");
+  return memory;
+}
+void release_pinned(void* memory) noexcept { cudaFreeHost(memory); }
+
+struct Event {
+  cudaEvent_t event = nullptr;
+};
+namespace {
+cudaStream_t stream_of(Stream stream) {
+  const Side& side = side_of(current);
+  return stream == Stream::compute ? side.stream : side.copies;
+}
+}  // namespace
+
+Event* make_event() {
+  cudaEvent_t event = nullptr;
+  check_cuda(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "making an event");
+  return new Event{event};
+}
+void destroy_event(Event* event) noexcept {
+  cudaEventDestroy(event->event);
+  delete event;
+}
+void record(Event* event, Stream stream) { check_cuda(cudaEventRecord(event->event, stream_of(stream)), "an event"); }
+void wait_for(Event* event, Stream stream) {
+  check_cuda(cudaStreamWaitEvent(stream_of(stream), event->event, 0), "waiting for an event");
+}
+void wait_for(Event* event) { check_cuda(cudaEventSynchronize(event->event), "waiting for an event"); }
+void copy_beside(void* to, const void* from, std::size_t bytes) {
+  refuse_while_recording("copying from the host");
+  check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_of(Stream::copy)), "copying a batch");
+}
+
+struct GraphHandle {
+  cudaGraphExec_t executable = nullptr;
+};
+
+GraphHandle* make_graph() { return new GraphHandle; }
+void destroy_graph(GraphHandle* graph) noexcept {
+  if (graph->executable) cudaGraphExecDestroy(graph->executable);
+  delete graph;
+}
+
+void begin_recording(GraphHandle*) {
+  check(!recording, "graph: another one is being recorded in this thread");
+  const auto stream = static_cast<cudaStream_t>(current_stream());
+  // Relaxed: the pool may ask for memory meanwhile.
+  check_cuda(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "graph: beginning to record");
+  recording = true;
+}
+
+void end_recording(GraphHandle* handle, bool keep) {
+  recording = false;
+  cudaGraph_t graph = nullptr;
+  const auto status = cudaStreamEndCapture(static_cast<cudaStream_t>(current_stream()), &graph);
+  if (!keep) {
+    if (graph) cudaGraphDestroy(graph);
+    cudaGetLastError();
+    return;
+  }
+  check_cuda(status, "graph: ending to record");
+  cudaGraphExecUpdateResultInfo result{};
+  bool updated = handle->executable && cudaGraphExecUpdate(handle->executable, graph, &result) == cudaSuccess;
+  if (!updated) {  // the first time, or another sequence of kernels
+    cudaGetLastError();
+    if (handle->executable) cudaGraphExecDestroy(std::exchange(handle->executable, nullptr));
+    const auto made = cudaGraphInstantiate(&handle->executable, graph, 0);
+    cudaGraphDestroy(graph);
+    check_cuda(made, "graph: making it ready");
+    return;
+  }
+  cudaGraphDestroy(graph);
+}
+
+void launch_graph(GraphHandle* graph) {
+  check(graph->executable != nullptr, "graph: nothing was recorded; call record() first");
+  refuse_while_recording("launching a graph");
+  check_cuda(cudaGraphLaunch(graph->executable, static_cast<cudaStream_t>(current_stream())), "graph: launching");
+}
 
 }  // namespace quern::inline QUERN_ABI::cuda

@@ -2,7 +2,13 @@
 #include <cstdlib>
 #include <cstring>
 
-#include <quern/cuda/runtime.hpp>
+#include <functional>
+#include <vector>
+
+#include <quern/cuda/graph.hpp>
+#include <quern/cuda/stage.hpp>
+
+#include "kernels/emulator/recording.hpp"
 
 namespace quern::inline QUERN_ABI::cuda {
 
@@ -22,13 +28,73 @@ Fault* fault() {
 void* allocate(std::size_t bytes, int) noexcept { return std::aligned_alloc(256, (bytes + 255) / 256 * 256); }
 void release(void* memory, int) noexcept { std::free(memory); }
 
-void set_bytes(void* to, int value, std::size_t bytes, int) { std::memset(to, value, bytes); }
-void copy_to_device(void* to, const void* from, std::size_t bytes, int) { std::memcpy(to, from, bytes); }
+struct GraphHandle {
+  std::vector<std::function<void()>> launches;
+};
+
+namespace {
+thread_local std::vector<std::function<void()>>* recording = nullptr;
+
+void refuse_while_recording(const char* what) {
+  check(!recording, "graph: ", what, " while it is recorded; do it before or after");
+}
+/// Does it now, or keeps it for the graph that is being recorded.
+void in_order(std::function<void()> work) { recording ? recording->push_back(std::move(work)) : work(); }
+}  // namespace
+
+void set_bytes(void* to, int value, std::size_t bytes, int) {
+  in_order([=] { std::memset(to, value, bytes); });
+}
+void copy_to_device(void* to, const void* from, std::size_t bytes, int) {
+  refuse_while_recording("copying from the host");
+  std::memcpy(to, from, bytes);
+}
 void copy_to_host(void* to, const void* from, std::size_t bytes, int) {
+  refuse_while_recording("copying to the host");
   std::memcpy(to, from, bytes);
   throw_fault(*fault());
 }
-void copy_on_device(void* to, const void* from, std::size_t bytes, int) { std::memmove(to, from, bytes); }
-void synchronize(int) { throw_fault(*fault()); }
+void copy_on_device(void* to, const void* from, std::size_t bytes, int) {
+  in_order([=] { std::memmove(to, from, bytes); });
+}
+void synchronize(int) {
+  refuse_while_recording("waiting for results (item(), to(Device::cpu()), synchronize())");
+  throw_fault(*fault());
+}
+
+void* allocate_pinned(std::size_t bytes) { return std::malloc(bytes); }
+void release_pinned(void* memory) noexcept { std::free(memory); }
+struct Event {};  // everything has happened when it is asked for
+Event* make_event() { return new Event; }
+void destroy_event(Event* event) noexcept { delete event; }
+void record(Event*, Stream) {}
+void wait_for(Event*, Stream) {}
+void wait_for(Event*) {}
+void copy_beside(void* to, const void* from, std::size_t bytes) { copy_to_device(to, from, bytes, 0); }
+
+GraphHandle* make_graph() { return new GraphHandle; }
+void destroy_graph(GraphHandle* graph) noexcept { delete graph; }
+void begin_recording(GraphHandle*) {
+  check(!recording, "graph: another one is being recorded in this thread");
+  recording = new std::vector<std::function<void()>>;
+}
+void end_recording(GraphHandle* graph, bool keep) {
+  if (keep) graph->launches = std::move(*recording);
+  delete std::exchange(recording, nullptr);
+}
+void launch_graph(GraphHandle* graph) {
+  refuse_while_recording("launching a graph");
+  check(!graph->launches.empty(), "graph: nothing was recorded; call record() first");
+  for (const auto& launch : graph->launches) launch();
+}
 
 }  // namespace quern::inline QUERN_ABI::cuda
+
+namespace quern::inline QUERN_ABI::emulator {
+bool record_instead(std::function<void()> launch) {
+  if (!cuda::recording) return false;
+  cuda::recording->push_back(std::move(launch));
+  return true;
+}
+bool is_recording() noexcept { return cuda::recording != nullptr; }
+}  // namespace quern::inline QUERN_ABI::emulator

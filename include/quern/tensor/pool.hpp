@@ -62,9 +62,10 @@ struct alignas(64) Block {
   std::size_t capacity = 0;  // there, behind the head
   void* own = this + 1;      // the block's own memory
   void* elements = own;
-  std::string name;                // a parameter's path in its model, for messages
-  TouchedRows* touched = nullptr;  // owned
-  Block* next = nullptr;           // in the pool's list of free blocks of one size
+  std::string name;                 // a parameter's path in its model, for messages
+  TouchedRows* touched = nullptr;   // owned
+  Block* next = nullptr;            // in the pool's list of free blocks of one size
+  struct PoolSide* side = nullptr;  // what it is given back to
 
   void* data() { return elements; }
   bool borrowed() const { return elements != own; }
@@ -86,6 +87,14 @@ struct PoolStats {
   std::size_t peak_live_bytes = 0;
 };
 
+/// The blocks of one device, or those that a recorded graph keeps to itself.
+struct PoolSide {
+  static constexpr std::size_t classes = 8 * 40;  // of sizes; the largest is 2^46 bytes
+  Block* free[classes] = {};
+  PoolStats stats;
+  PoolSide* heir = nullptr;  // takes what is given back to this one
+};
+
 /// Best fit over size classes (eight to each power of two). One lock; never called inside an op's loops.
 class Pool {
  public:
@@ -99,15 +108,16 @@ class Pool {
     check_usable(device, "tensor");
     const std::size_t wanted = class_of(bytes);
     std::lock_guard lock(mutex_);
-    auto& [free, stats] = of(device);
+    PoolSide& side = own_side_ && device.is_cuda() ? *own_side_ : of(device);
+    auto& stats = side.stats;
     ++stats.requests;
     Block* block = nullptr;
     for (std::size_t c = wanted; c < classes && !block; ++c) {
-      if (!free[c]) continue;
-      block = free[c];
-      free[c] = std::exchange(block->next, nullptr);
+      if (!side.free[c]) continue;
+      block = side.free[c];
+      side.free[c] = std::exchange(block->next, nullptr);
     }
-    if (!block) block = from_system(wanted, device);
+    if (!block) block = from_system(wanted, device, side);
     block->owners.store(1, std::memory_order_relaxed);
     block->bytes = bytes;
     stats.live_bytes += block->capacity;
@@ -122,9 +132,9 @@ class Pool {
     block->elements = block->own;
     std::lock_guard lock(mutex_);
     guard(block, 0);
-    auto& [free, stats] = of(block->device);
-    stats.live_bytes -= block->capacity;
-    auto& list = free[class_of(block->capacity)];
+    block->side->stats.live_bytes -= block->capacity;
+    while (block->side->heir) block->side = block->side->heir;
+    auto& list = block->side->free[class_of(block->capacity)];
     block->next = list;
     list = block;
   }
@@ -141,22 +151,32 @@ class Pool {
     return of(device).stats;
   }
 
- private:
-  static constexpr std::size_t smallest = 64, classes = 8 * 40;  // the largest is 2^46 bytes
-  static constexpr std::size_t most_devices = 32;
+  /// From here on this thread's blocks on GPUs come from `side` (null: from the common ones again). Gives the side that
+  /// was in use. A side lives as long as the program.
+  PoolSide* use_side(PoolSide* side) { return std::exchange(own_side_, side); }
+  PoolSide* make_side() { return new PoolSide; }
+  /// Hands the free blocks of a side, and those still in use once they are free, to the common side of `device`.
+  void dissolve(PoolSide* side, Device device) {
+    std::lock_guard lock(mutex_);
+    side->heir = &of(device);
+    for (std::size_t c = 0; c < classes; ++c)
+      while (Block* block = side->free[c]) {
+        side->free[c] = block->next;
+        block->side = side->heir;
+        block->next = std::exchange(side->heir->free[c], block);
+      }
+  }
 
-  /// The blocks of one device.
-  struct Side {
-    Block* free[classes] = {};
-    PoolStats stats;
-  };
-  Side& of(Device device) {
+ private:
+  static constexpr std::size_t smallest = 64, classes = PoolSide::classes, most_devices = 32;
+
+  PoolSide& of(Device device) {
     auto& side = sides_[device.is_cpu() ? 0 : std::size_t(device.index) + 1];
-    if (!side) side = std::make_unique<Side>();
+    if (!side) side = std::make_unique<PoolSide>();
     return *side;
   }
 
-  static void trim(Side& side) {
+  static void trim(PoolSide& side) {
     for (auto& list : side.free)
       while (Block* block = list) {
         list = block->next;
@@ -180,8 +200,8 @@ class Pool {
   }
   static std::size_t size_of(std::size_t c) { return ((c % 8 + 8) << (c / 8)) * 8; }
 
-  Block* from_system(std::size_t c, Device device) {
-    auto& stats = of(device).stats;
+  Block* from_system(std::size_t c, Device device, PoolSide& side) {
+    auto& stats = side.stats;
     const std::size_t capacity = size_of(c);
     void *memory = nullptr, *on_device = nullptr;
     bool there = c < classes && posix_memalign(&memory, 64, sizeof(Block) + (device.is_cpu() ? capacity : 0)) == 0;
@@ -197,6 +217,7 @@ class Pool {
     if (on_device) block->elements = block->own = on_device;
     block->device = device;
     block->capacity = capacity;
+    block->side = &side;
     ++stats.system_allocations;
     stats.held_bytes += capacity;
     return block;
@@ -214,7 +235,8 @@ class Pool {
   }
 
   std::mutex mutex_;
-  std::array<std::unique_ptr<Side>, most_devices + 1> sides_;  // the CPU's, then the GPUs'
+  std::array<std::unique_ptr<PoolSide>, most_devices + 1> sides_;  // the CPU's, then the GPUs'
+  static inline thread_local PoolSide* own_side_ = nullptr;
 };
 
 inline PoolStats pool_stats(Device device = {}) { return Pool::instance().stats(device); }

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Everything that wants a GPU, in one go of under 10 minutes on one H200: the tests on the device, compute-sanitizer,
+# golden vectors of the PTX wrappers, and the benchmarks. Results go to build/gpu (or $OUT).
+#
+#   tests/gpu.sh               on a machine with a GPU and nvcc; without one it says so and exits with 77
+#   tests/gpu.sh --rehearse    the same steps against the emulator, on any machine
+#
+# Steps go on after a failure, so that no time on the machine is lost; the last line counts them.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+device=cuda preset=cuda rehearse=
+if [ "${1:-}" = --rehearse ]; then
+  rehearse=1 device=emulated preset=release
+elif ! nvidia-smi -L >/dev/null 2>&1 || ! command -v nvcc >/dev/null; then
+  echo "skipped: this machine has no GPU, or no nvcc (tests/gpu.sh --rehearse needs neither)"
+  exit 77
+fi
+out=${OUT:-$PWD/build/gpu}
+mkdir -p "$out"
+jobs=$(nproc) passed=0 failed=0 times=()
+
+step() { # step NAME SECONDS COMMAND…: its output goes to a file, of which the end is shown when it fails
+  local name=$1 limit=$2 start=$SECONDS
+  shift 2
+  printf '== %s\n' "$name"
+  if timeout "$limit" "$@" >"$out/$name.log" 2>&1; then
+    passed=$((passed + 1)) && tail -n 3 "$out/$name.log"
+  else
+    failed=$((failed + 1)) && echo "FAILED ($?): $name" && tail -n 25 "$out/$name.log"
+  fi
+  times+=("$(printf '%5d s  %s' $((SECONDS - start)) "$name")")
+}
+
+configure_and_build() {
+  cmake --preset "$preset" && cmake --build --preset "$preset" --parallel "$jobs" --target \
+    "test_kernels_$device" "test_ops_$device" "test_loss_$device" "test_optim_$device" "test_models_$device" bench_gpu quern
+}
+
+on_device() { ctest --test-dir "build/$preset" -L "$device" --parallel 4 --output-on-failure; }
+
+sanitized() { # sanitized TOOL: over the kernels' tests and the ops', each test once
+  local tool=$1 program
+  for program in kernels ops; do
+    compute-sanitizer --tool "$tool" --error-exitcode 9 "build/$preset/bin/test_${program}_$device" -tce='*large*' || return
+  done
+}
+
+goldens() { QUERN_RECORD_GOLDENS=$out/goldens "build/$preset/bin/test_kernels_$device" --source-file='*goldens*'; }
+
+step build 420 configure_and_build
+step tests 240 on_device
+step goldens 60 goldens
+if [ -n "$rehearse" ]; then
+  step bench 240 bench/gpu.sh --rehearse
+else
+  nvidia-smi >"$out/nvidia-smi.log"
+  step bench 240 bench/gpu.sh
+  for tool in memcheck racecheck initcheck synccheck; do step "$tool" 100 sanitized "$tool"; done
+fi
+cp build/bench/gpu.json build/bench/gpu.svg "$out" 2>/dev/null
+
+printf '%s\n' "${times[@]}"
+printf '%d passed, %d failed\n' $passed $failed
+[ $failed = 0 ]
