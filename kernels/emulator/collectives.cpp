@@ -70,6 +70,10 @@ void release_barrier(Barrier& b) {
 
 void begin_meetings() {
   for (unsigned w = 0; w < machine.warps; ++w) machine.warp[w].count = 0;
+  for (Warpgroup& g : machine.warpgroup) {
+    if (g.arrived) g.waiting = {};
+    g.arrived = 0;
+  }
   for (Barrier& b : machine.barrier) {
     if (b.arrived) b.waiting = {};
     b.arrived = 0, b.sum = 0;
@@ -91,8 +95,35 @@ void meet_warp(const char* what, unsigned mask, void* part, bool aligned, Caller
     wait(what, at);
 }
 
+void meet_warpgroup(const char* what, void* part, Caller at, void (*last)(void* const* parts)) {
+  const unsigned group = machine.current / 128;
+  if ((group + 1) * 128 > machine.threads) fail(text_of(what, ": the threads are not a whole warpgroup of 128"), at);
+  for (unsigned w = group * 4; w < group * 4 + 4; ++w)
+    if (lanes_there(w) != ~0u) fail(text_of(what, ": all 128 threads of the warpgroup must take part"), at);
+  Warpgroup& g = machine.warpgroup[group];
+  if (g.arrived == 0)
+    g.at = at;
+  else if (g.at.line != at.line)
+    fail(
+        text_of(what, ": threads of one warpgroup stand at different lines, the others at ", g.at.file, ":", g.at.line),
+        at);
+  g.parts[machine.current % 128] = part;
+  if (++g.arrived < 128) {
+    g.waiting.set(machine.current);
+    return wait(what, at);
+  }
+  last(g.parts);
+  g.arrived = 0;
+  for (unsigned w = group * 4; w < group * 4 + 4; ++w) {
+    machine.ready.word[w] |= g.waiting.word[w];
+    g.waiting.word[w] = 0;
+  }
+}
+
 void lane_returned(unsigned thread) {
   const unsigned warp = thread / 32;
+  if (const Warpgroup& g = machine.warpgroup[thread / 128]; g.arrived)
+    fail("wgmma: a thread of the warpgroup has returned instead of taking part", g.at);
   Warp& w = machine.warp[warp];
   for (int i = w.count - 1; i >= 0; --i) {
     const Meeting& open = w.open[i];
@@ -112,7 +143,7 @@ int meet_block(const char* what, int value, Caller at) {
     Quiet quiet;
     if (b.arrived == 0)
       b.what = what, b.at = at;
-    else if (b.at.line != at.line || std::strcmp(b.at.file, at.file) != 0)
+    else if (b.at.line != at.line || (b.at.file != at.file && std::strcmp(b.at.file, at.file) != 0))
       fail(text_of("divergent barrier: threads of one block wait at two different lines, ", what, " here and ", b.what,
                    " at ", b.at.file, ":", b.at.line),
            at);

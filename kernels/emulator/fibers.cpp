@@ -104,10 +104,17 @@ void leave_launch() {
 void abandon_fibers() {
   machine.idle.clear();
   for (auto& own : machine.own) own.fill(nullptr);
-  if (sanitizer::thread_checks) {
-    machine.all.clear();  // TSan may not see a fiber end within a kernel: they are left as they are
-    return;
+#ifdef QUERN_TSAN
+  void* host = __tsan_get_current_fiber();
+  for (Fiber* fiber : machine.all) {  // what they have done comes before what the host does now
+    __tsan_switch_to_fiber(fiber->tsan, 1);
+    sanitizer::release(&machine.launch_order);
+    __tsan_switch_to_fiber(host, 1);
   }
+  sanitizer::acquire(&machine.launch_order);
+  machine.all.clear();  // TSan may not see a fiber end within a kernel: they are left as they are
+  return;
+#endif
   for (std::size_t i = 0; i < machine.all.size(); ++i) {
     Fiber& fiber = *machine.all[i];
     sanitizer::unpoison(fiber.stack, stack_bytes);

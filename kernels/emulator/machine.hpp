@@ -7,7 +7,10 @@
 #pragma once
 #include <boost/context/detail/fcontext.hpp>
 
+#include <pthread.h>
+
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <string>
@@ -46,14 +49,6 @@ struct Thread {
   ThreadCopies copies;
 };
 
-/// One bit a thread.
-struct Bits {
-  std::array<std::uint32_t, most_warps> word{};
-  bool has(unsigned i) const { return word[i / 32] >> i % 32 & 1; }
-  void set(unsigned i) { word[i / 32] |= 1u << i % 32; }
-  void clear(unsigned i) { word[i / 32] &= ~(1u << i % 32); }
-};
-
 /// Lanes on their way to one operation. `last` is run by the lane that completes it, on all lanes' parts.
 struct Meeting {
   const char* what;
@@ -78,15 +73,19 @@ struct Barrier {
   Bits waiting;
 };
 
-/// Addresses that stand for order in TSan's eyes. Neighbouring blocks have different ones, and so have neighbouring
-/// generations of a barrier: who is late for one must not be ordered after those who are at the next already.
-struct Order2 {
-  char generation[2];
-  const void* operator()(unsigned g) const { return &generation[g % 2]; }
-};
+/// Two blocks that follow each other have one each, so nothing orders the one after the other.
 struct OrderOfBlock {
-  char threads;
-  Order2 barriers[most_barriers], warps[most_warps * 32];
+  char engine, stores;
+  OrderOfGenerations ends;  // of threads, which the next block of this kind follows
+  OrderOfGenerations barriers[most_barriers], warps[most_warps * 32];
+};
+
+/// The four warps of a warpgroup on their way to one operation.
+struct Warpgroup {
+  void* parts[128];
+  Caller at;
+  unsigned arrived = 0;
+  Bits waiting;
 };
 
 struct Machine {
@@ -102,6 +101,7 @@ struct Machine {
   Bits ready, begun, returned;  // what is neither ready nor returned waits
   std::array<Thread, most_threads> thread;
   std::array<Warp, most_warps> warp;
+  std::array<Warpgroup, most_warps / 4> warpgroup;
   std::array<Barrier, most_barriers> barrier;
   std::uint64_t block_number = 0;
   Asynchronous async;
@@ -120,8 +120,12 @@ struct Machine {
   Fiber* running = &host;
   std::vector<Fiber*> idle, all;
   std::array<std::array<Fiber*, most_threads>, 2> own{};
-  OrderOfBlock order[2];
+  OrderOfBlock order[2];  // of even blocks, of odd ones
   char launch_order;
+
+  // For who watches: counts what threads do, and is odd while a launch goes on.
+  std::atomic<std::uint64_t> progress{0};
+  pthread_t launched_by{};
 
   // How the launch ended.
   std::string failure;
@@ -154,6 +158,7 @@ void run_current_thread();               // the kernel, from begin to return
 // collectives.cpp
 void meet_warp(const char* what, unsigned mask, void* part, bool aligned, Caller at,
                void (*last)(void* const* parts, unsigned lanes));
+void meet_warpgroup(const char* what, void* part, Caller at, void (*last)(void* const* parts));
 void lane_returned(unsigned thread);
 void begin_meetings();
 

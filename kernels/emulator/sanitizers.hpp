@@ -61,6 +61,19 @@ struct Quiet {
   Quiet(const Quiet&) = delete;
   Quiet& operator=(const Quiet&) = delete;
 };
+/// Reads and writes that are told although a Quiet, and only one, is alive.
+struct Loud {
+  Loud() {
+    AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
+    AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+  }
+  ~Loud() {
+    AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+    AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+  }
+  Loud(const Loud&) = delete;
+  Loud& operator=(const Loud&) = delete;
+};
 inline void release(const void* at) { __tsan_release(const_cast<void*>(at)); }
 inline void acquire(const void* at) { __tsan_acquire(const_cast<void*>(at)); }
 inline void reads(const void* at, std::size_t bytes) { __tsan_read_range(const_cast<void*>(at), bytes); }
@@ -69,6 +82,9 @@ inline void writes(void* at, std::size_t bytes) { __tsan_write_range(at, bytes);
 inline constexpr bool thread_checks = false;
 struct Quiet {
   Quiet() {}
+};
+struct Loud {
+  Loud() {}
 };
 inline void release(const void*) {}
 inline void acquire(const void*) {}
@@ -95,5 +111,14 @@ inline constexpr bool address_checks = false;
 inline void poison(const void*, std::size_t) {}
 inline void unpoison(const void*, std::size_t) {}
 #endif
+
+inline void loud_reads(const void* at, std::size_t bytes) {
+  Loud loud;
+  reads(at, bytes);
+}
+inline void loud_writes(void* at, std::size_t bytes) {
+  Loud loud;
+  writes(at, bytes);
+}
 
 }  // namespace quern::inline QUERN_ABI::emulator::sanitizer
