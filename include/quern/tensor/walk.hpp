@@ -195,6 +195,19 @@ M zeros_like(const M& model, const Rule& rule = {}) {
   return zeros;
 }
 
+/// Where a model's parameters are.
+template <class M>
+Device device_of(const M& model) {
+  Device device;
+  bool found = false;
+  walk_tensors(
+      [&](const Path&, const auto& w) {
+        if (!found && w.size() > 0) device = w.device(), found = true;
+      },
+      model);
+  return device;
+}
+
 /// The same model on another device, names included: `auto on_gpu = to(model, Device::cuda())`.
 template <class M>
 requires detail::Visitable<const M> M to(const M& model, Device device) {
