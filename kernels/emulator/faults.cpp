@@ -22,6 +22,7 @@ namespace {
 constexpr int overdue = SIGVTALRM;
 
 struct sigaction before_segv, before_bus;
+stack_t stack_before;
 volatile int signal_number = 0;
 const char* volatile address = nullptr;
 
@@ -73,7 +74,8 @@ bool in_kernel() {
 void handle(int number, siginfo_t* info, void* context) {
   if (in_kernel()) {
     signal_number = number;
-    address = static_cast<const char*>(info->si_addr);
+    const bool known = info->si_code == SEGV_MAPERR || info->si_code == SEGV_ACCERR;
+    address = known ? static_cast<const char*>(info->si_addr) : reinterpret_cast<const char*>(~std::uintptr_t{0});
     if (send_to_landing(context)) return;
   }
   if (number == overdue) return;
@@ -97,27 +99,29 @@ void watch() {
 void catch_faults() {
   machine.launched_by = pthread_self();
   if (sanitizer::address_checks || sanitizer::thread_checks) return;
-  static const bool once = [] {
-    struct sigaction action {};
-    action.sa_sigaction = handle;
-    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGSEGV, &action, &before_segv);
-    sigaction(SIGBUS, &action, &before_bus);
-    sigaction(overdue, &action, nullptr);
+  static thread_local char memory[64 * 1024];  // for the handler: a fiber's own stack may be what has run out
+  stack_t mine{};
+  mine.ss_sp = memory, mine.ss_size = sizeof memory;
+  sigaltstack(&mine, &stack_before);
+  struct sigaction action {};
+  action.sa_sigaction = handle;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGSEGV, &action, &before_segv);
+  sigaction(SIGBUS, &action, &before_bus);
+  static const bool watched = [&] {
+    sigaction(overdue, &action, nullptr);  // stays: it may come when the launch has just ended
     std::thread(watch).detach();
     return true;
   }();
-  (void)once;
-  static thread_local const bool stack = [] {  // a fiber's own stack may be what has run out
-    constexpr std::size_t size = 64 * 1024;
-    static thread_local char memory[size];
-    stack_t alternative{};
-    alternative.ss_sp = memory, alternative.ss_size = size;
-    sigaltstack(&alternative, nullptr);
-    return true;
-  }();
-  (void)stack;
+  (void)watched;
+}
+
+void leave_faults() {
+  if (sanitizer::address_checks || sanitizer::thread_checks) return;
+  sigaction(SIGSEGV, &before_segv, nullptr);
+  sigaction(SIGBUS, &before_bus, nullptr);
+  sigaltstack(&stack_before, nullptr);
 }
 
 }  // namespace quern::inline QUERN_ABI::emulator

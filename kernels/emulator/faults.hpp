@@ -4,7 +4,8 @@
 
 namespace quern::inline QUERN_ABI::emulator {
 
-/// At the beginning of a launch, on the thread that launches.
+/// At the beginning and at the end of a launch, on the thread that launches. Between launches others' handlers stand.
 void catch_faults();
+void leave_faults();
 
 }  // namespace quern::inline QUERN_ABI::emulator

@@ -116,6 +116,7 @@ void begin_launch(const Launch& launch) {
 
 void end_launch() {
   sanitizer::unpoison(machine.shared, shared_with_slack());
+  leave_faults();
   machine.launch = nullptr;
   machine.progress.fetch_add(1, std::memory_order_relaxed);
 }
@@ -196,7 +197,7 @@ void wait(const char* what, Caller at) {
 
 void let_others_run() {
   Quiet quiet;
-  if (++machine.spins > 20'000'000) fail("livelock: threads go round and wait for nothing but each other's atomics");
+  if (++machine.spins > 1'000'000) fail("livelock: threads go round and wait for nothing but each other's atomics");
   go_on(pick());
 }
 
