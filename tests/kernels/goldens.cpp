@@ -158,7 +158,7 @@ __global__ void __launch_bounds__(128) multiply_wide(Word* y) {
   __syncthreads();
   float d[columns / 2];
   for (int i = 0; i < columns / 2; ++i) d[i] = float(t);
-  wgmma_fence();
+  wgmma_fence(d);
   for (int k = 0; k < 64; k += 16) wgmma<T, columns>(d, wgmma_descriptor(s.a + k), wgmma_descriptor(s.b + k), true);
   wgmma_commit();
   wgmma_wait<0>(d);

@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(128) wide_product(const std::uint16_t* a, cons
   fence_proxy_async();
   __syncthreads();
   float fd[columns / 2];
-  wgmma_fence();
+  wgmma_fence(fd);
   for (int k = 0; k < 64; k += 16)
     wgmma<T, columns>(fd, wgmma_descriptor(&s.a[0][k]), wgmma_descriptor(&s.b[0][k]), k > 0);
   wgmma_commit();
