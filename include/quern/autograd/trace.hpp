@@ -26,7 +26,8 @@ struct Summary {
   std::vector<double> first;                              // elements, in row-major order
 };
 
-inline Summary summarise(const AnyTensor& x, std::int64_t first) {
+inline Summary summarise(const AnyTensor& anywhere, std::int64_t first) {
+  const AnyTensor x = anywhere.on_host();
   Summary s;
   s.size = x.size();
   double sum = 0, squares = 0;

@@ -32,6 +32,7 @@ T checked_pass(const M<T>& model, const Batch& batch, const StepRecipe& recipe, 
   options.label_smoothing = recipe.label_smoothing;
   options.class_weights = Tensor<T, 1>(recipe.class_weights.size());
   for (std::size_t c = 0; c < recipe.class_weights.size(); ++c) options.class_weights(c) = T(recipe.class_weights[c]);
+  options.class_weights = options.class_weights.to(device_of(model));
   auto grads = zeros_like(model, rule);
   Tape tape(Random(recipe.seed, Purpose::dropout, std::uint32_t(recipe.step)));
   tape.observe(&check);
