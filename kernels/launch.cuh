@@ -13,6 +13,7 @@
 #include <string>
 #include <tuple>
 #include <type_traits>
+#include <utility>
 
 #include <quern/base/error.hpp>
 #if defined(__CUDACC__)
@@ -61,6 +62,21 @@ inline bool sync_after_launch() {
   return wanted;
 }
 }  // namespace detail
+#else
+namespace detail {
+/// A kernel with its arguments, as the emulator runs it once for every thread.
+template <class... P>
+struct Call {
+  void (*function)(P...);
+  std::tuple<const P&...> arguments;
+
+  static void one_thread(const void* call) { run(*static_cast<const Call*>(call), std::index_sequence_for<P...>()); }
+  template <std::size_t... i>
+  static void run(const Call& call, std::index_sequence<i...>) {
+    call.function(std::get<i>(call.arguments)...);
+  }
+};
+}  // namespace detail
 #endif
 
 /// Runs `function` for every thread of the grid. Arguments become the parameters' types and are copied.
@@ -87,17 +103,13 @@ void launch(const char* kernel, void (*function)(P...), const LaunchShape& shape
   if (emulator::is_recording() &&
       emulator::record_instead([=, name = std::string(kernel)] { launch(name.c_str(), function, shape, args...); }))
     return;
-  using Call = std::tuple<void (*)(P...), const std::remove_cv_t<P>&...>;
-  const Call call(function, args...);
-  const auto one_thread = [](const void* call) {
-    std::apply([](auto f, const auto&... a) { f(a...); }, *static_cast<const Call*>(call));
-  };
+  const detail::Call<P...> call{function, {args...}};
   emulator::run({.kernel = kernel,
                  .text = launch_text(kernel, shape),
                  .grid = {grid.x, grid.y, grid.z},
                  .block = {shape.block.x, shape.block.y, shape.block.z},
                  .shared = shape.shared,
-                 .one_thread = one_thread,
+                 .one_thread = detail::Call<P...>::one_thread,
                  .call = &call});
 #endif
 }

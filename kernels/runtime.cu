@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include <quern/cuda/graph.hpp>
+#include <quern/cuda/stage.hpp>
 
 namespace quern::inline QUERN_ABI::cuda {
 namespace {
@@ -35,7 +36,7 @@ thread_local int current = 0;
 
 /// What a device has once: its stream, and a fault record that host and kernels see.
 struct Side {
-  cudaStream_t stream = nullptr;
+  cudaStream_t stream = nullptr, copies = nullptr;
   Fault* fault = nullptr;
 };
 Side& side_of(int device) {
@@ -46,6 +47,7 @@ Side& side_of(int device) {
   if (!side.stream) {
     check_cuda(cudaSetDevice(device), "choosing a device");
     check_cuda(cudaStreamCreateWithFlags(&side.stream, cudaStreamNonBlocking), "making a stream");
+    check_cuda(cudaStreamCreateWithFlags(&side.copies, cudaStreamNonBlocking), "making a stream");
     void* memory = nullptr;
     check_cuda(cudaHostAlloc(&memory, sizeof(Fault), cudaHostAllocMapped | cudaHostAllocPortable), "pinned memory");
     side.fault = new (memory) Fault{};
@@ -134,6 +136,42 @@ void copy_on_device(void* to, const void* from, std::size_t bytes, int device) {
   check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, side_of(device).stream), "copying");
 }
 void synchronize(int device) { wait(device); }
+
+void* allocate_pinned(std::size_t bytes) {
+  void* memory = nullptr;
+  check_cuda(cudaHostAlloc(&memory, bytes, cudaHostAllocPortable), "pinned memory");
+  return memory;
+}
+void release_pinned(void* memory) noexcept { cudaFreeHost(memory); }
+
+struct Event {
+  cudaEvent_t event = nullptr;
+};
+namespace {
+cudaStream_t stream_of(Stream stream) {
+  const Side& side = side_of(current);
+  return stream == Stream::compute ? side.stream : side.copies;
+}
+}  // namespace
+
+Event* make_event() {
+  cudaEvent_t event = nullptr;
+  check_cuda(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "making an event");
+  return new Event{event};
+}
+void destroy_event(Event* event) noexcept {
+  cudaEventDestroy(event->event);
+  delete event;
+}
+void record(Event* event, Stream stream) { check_cuda(cudaEventRecord(event->event, stream_of(stream)), "an event"); }
+void wait_for(Event* event, Stream stream) {
+  check_cuda(cudaStreamWaitEvent(stream_of(stream), event->event, 0), "waiting for an event");
+}
+void wait_for(Event* event) { check_cuda(cudaEventSynchronize(event->event), "waiting for an event"); }
+void copy_beside(void* to, const void* from, std::size_t bytes) {
+  refuse_while_recording("copying from the host");
+  check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_of(Stream::copy)), "copying a batch");
+}
 
 struct GraphHandle {
   cudaGraphExec_t executable = nullptr;

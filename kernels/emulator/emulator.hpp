@@ -55,6 +55,6 @@ void run(const Launch& launch);
 
 /// Stops the launch with an Error: `what` with kernel, block, thread, and what every other thread of the block waits
 /// for. Called by kernels' models; does not return.
-[[noreturn]] void fail(const std::string& what, Caller at = {"", 0});
+[[noreturn]] void fail(std::string what, Caller at = {"", 0});
 
 }  // namespace quern::inline QUERN_ABI::emulator

@@ -55,14 +55,13 @@ Fiber* make_fiber() {
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
   if (memory == MAP_FAILED) fail("emulator: no memory for another stack");
   mprotect(memory, page, PROT_NONE);
-  auto* fiber = new Fiber;
+  Fiber* fiber = machine.all.emplace_back(std::make_unique<Fiber>()).get();
   fiber->stack = static_cast<char*>(memory) + page;
   fiber->bottom = fiber->stack, fiber->size = stack_bytes;
 #ifdef QUERN_TSAN
   fiber->tsan = __tsan_create_fiber(0);
 #endif
   place(*fiber, machine.all.size());
-  machine.all.push_back(fiber);
   return fiber;
 }
 
@@ -104,10 +103,17 @@ void leave_launch() {
 void abandon_fibers() {
   machine.idle.clear();
   for (auto& own : machine.own) own.fill(nullptr);
-  if (sanitizer::thread_checks) {
-    machine.all.clear();  // TSan may not see a fiber end within a kernel: they are left as they are
-    return;
+#ifdef QUERN_TSAN
+  void* host = __tsan_get_current_fiber();
+  for (const auto& fiber : machine.all) {  // what they have done comes before what the host does now
+    __tsan_switch_to_fiber(fiber->tsan, 1);
+    sanitizer::release(&machine.launch_order);
+    __tsan_switch_to_fiber(host, 1);
   }
+  sanitizer::acquire(&machine.launch_order);
+  machine.all.clear();  // TSan may not see a fiber end within a kernel: they are left as they are
+  return;
+#endif
   for (std::size_t i = 0; i < machine.all.size(); ++i) {
     Fiber& fiber = *machine.all[i];
     sanitizer::unpoison(fiber.stack, stack_bytes);

@@ -7,9 +7,13 @@
 #pragma once
 #include <boost/context/detail/fcontext.hpp>
 
+#include <pthread.h>
+
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -72,7 +76,8 @@ struct Barrier {
 
 /// Two blocks that follow each other have one each, so nothing orders the one after the other.
 struct OrderOfBlock {
-  char threads, engine, stores;
+  char engine, stores;
+  OrderOfGenerations ends;  // of threads, which the next block of this kind follows
   OrderOfGenerations barriers[most_barriers], warps[most_warps * 32];
 };
 
@@ -114,10 +119,15 @@ struct Machine {
   // Fibers. Under TSan thread i of an even block always runs on its own fiber, and so that of an odd block.
   Fiber host;
   Fiber* running = &host;
-  std::vector<Fiber*> idle, all;
+  std::vector<Fiber*> idle;
+  std::vector<std::unique_ptr<Fiber>> all;
   std::array<std::array<Fiber*, most_threads>, 2> own{};
-  OrderOfBlock order[2];
+  OrderOfBlock order[2];  // of even blocks, of odd ones
   char launch_order;
+
+  // For who watches: counts what threads do, and is odd while a launch goes on.
+  std::atomic<std::uint64_t> progress{0};
+  pthread_t launched_by{};
 
   // How the launch ended.
   std::string failure;

@@ -36,7 +36,8 @@ std::string report(const std::string& what, Caller at) {
   if (machine.running != &machine.host) text += text_of(", thread ", place(machine.coordinates[machine.current]));
   std::map<std::string, std::vector<unsigned>> threads;
   for (unsigned i = 0; i < machine.threads; ++i)
-    threads[i == machine.current && machine.running != &machine.host ? "was running" : doing(i)].push_back(i);
+    threads[i == machine.current && machine.ready.has(i) && machine.running != &machine.host ? "runs" : doing(i)]
+        .push_back(i);
   for (const auto& [doing, which] : threads)
     text += text_of("\n  ", which.size(), " threads: ", doing, ": ", ranges(which));
   return text + asynchronous_report();

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "kernels/emulator/faults.hpp"
 #include "kernels/emulator/machine.hpp"
 
 uint3 threadIdx, blockIdx;
@@ -18,7 +19,8 @@ Machine machine;
 
 namespace {
 
-std::recursive_mutex one_launch_at_a_time;
+std::mutex one_launch_at_a_time;
+thread_local bool launching = false;  // this host thread, which then also runs the kernel
 
 void seed_schedule(Schedule s) {
   machine.schedule = s;
@@ -75,12 +77,16 @@ int choose() {
 }
 
 void make_arena() {
-  const std::size_t page = std::size_t(sysconf(_SC_PAGESIZE)), size = (most_shared / page + 2) * page;
+  const std::size_t page = std::size_t(sysconf(_SC_PAGESIZE)), size = (2 * most_shared / page + 2) * page;
   void* memory = mmap(nullptr, size + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw_error("emulator: no memory for a block's shared memory");
   mprotect(static_cast<char*>(memory) + page, size, PROT_READ | PROT_WRITE);
   machine.arena = static_cast<char*>(memory) + page + size;  // its end
 }
+
+/// Stands after the block's shared memory, up to the page that faults: NaN as a float and in both halves as bf16, and
+/// no NaN that arithmetic gives.
+char slack_byte(std::size_t i) { return "\xa5\x7f\xa5\xff"[i % 4]; }
 
 std::size_t shared_with_slack() { return (machine.launch->shared + 1023) / 1024 * 1024; }
 
@@ -92,8 +98,10 @@ void begin_launch(const Launch& launch) {
   check(launch.grid.x < 1u << 31 && launch.grid.y < 1u << 16 && launch.grid.z < 1u << 16, launch.text,
         ": a grid has at most 2147483647 blocks along x, 65535 along y and z");
   check(launch.shared <= most_shared, launch.text, ": a block has at most ", most_shared, " bytes");
-  check(!machine.launch, launch.text, ": launched from within a kernel");
+  catch_faults();
   machine.launch = &launch;
+  launching = true;
+  machine.progress.fetch_add(1, std::memory_order_relaxed);
   machine.threads = unsigned(threads), machine.warps = unsigned(threads + 31) / 32;
   ++machine.statistics.launches;
   gridDim = {launch.grid.x, launch.grid.y, launch.grid.z}, blockDim = {b.x, b.y, b.z};
@@ -109,7 +117,10 @@ void begin_launch(const Launch& launch) {
 
 void end_launch() {
   sanitizer::unpoison(machine.shared, shared_with_slack());
+  leave_faults();
   machine.launch = nullptr;
+  launching = false;
+  machine.progress.fetch_add(1, std::memory_order_relaxed);
 }
 
 void begin_block() {
@@ -123,9 +134,12 @@ void begin_block() {
   begin_meetings();
   if (sanitizer::thread_checks)  // made by the host: a fiber that another one makes would be ordered after that
     for (unsigned i = 0; i < machine.threads; ++i) fiber_for(i);
+  if (sanitizer::thread_checks)  // nothing orders a block after the one before it: it must not look like reuse
+    machine.shared = machine.arena - shared_with_slack() - machine.block_number % 2 * most_shared / 1024 * 1024;
   if (const std::size_t bytes = machine.launch->shared) {
     sanitizer::unpoison(machine.shared, shared_with_slack());
-    std::memset(machine.shared, 0xff, shared_with_slack());  // NaN, or -1: what nobody has written
+    std::memset(machine.shared, 0xff, bytes);  // NaN, or -1: what nobody has written
+    for (std::size_t i = bytes; i < shared_with_slack(); ++i) machine.shared[i] = slack_byte(i);
     sanitizer::poison(machine.shared + bytes, shared_with_slack() - bytes);
   }
   begin_asynchronous();
@@ -138,7 +152,7 @@ void end_block() {
   const std::size_t bytes = machine.launch->shared, slack = shared_with_slack() - bytes;
   sanitizer::unpoison(machine.shared + bytes, slack);
   for (std::size_t i = 0; i < slack; ++i)
-    if (machine.shared[bytes + i] != char(0xff))
+    if (machine.shared[bytes + i] != slack_byte(bytes + i))
       fail(text_of("a thread wrote ", i, " bytes past the end of the block's shared memory"));
   sanitizer::poison(machine.shared + bytes, slack);
   end_asynchronous();
@@ -156,7 +170,8 @@ int pick() {
       continue;
     }
     if (machine.returned_count == machine.threads) return nobody;
-    fail("deadlock: no thread of the block can go on");
+    fail(machine.barrier[0].arrived ? "divergent barrier: some threads wait at __syncthreads, others elsewhere"
+                                    : "deadlock: no thread of the block can go on");
   }
 }
 
@@ -168,7 +183,13 @@ void go_on(int next) {
   if (to != machine.running) switch_to(*to);
 }
 
+/// Only the launching thread writes it.
+void note_progress() {
+  machine.progress.store(machine.progress.load(std::memory_order_relaxed) + 2, std::memory_order_relaxed);
+}
+
 void wait(const char* what, Caller at) {
+  note_progress();
   Thread& me = machine.me();
   me.waits_for = what, me.at = at;
   machine.ready.clear(machine.current);
@@ -178,27 +199,29 @@ void wait(const char* what, Caller at) {
 
 void let_others_run() {
   Quiet quiet;
-  if (++machine.spins > 20'000'000) fail("livelock: threads go round and wait for nothing but each other's atomics");
+  if (++machine.spins > 1'000'000) fail("livelock: threads go round and wait for nothing but each other's atomics");
   go_on(pick());
 }
 
 void run_current_thread() {
   {
     Quiet quiet;
+    note_progress();
     machine.begun.set(machine.current);
     threadIdx = machine.coordinates[machine.current];
     Thread& me = machine.me();
     me.fiber = machine.running;
     me.fenced = false, me.atomic_count = 0, me.atomics = {};
     sanitizer::acquire(&machine.launch_order);
-    sanitizer::acquire(&machine.order_of_block().threads);
+    sanitizer::acquire(
+        machine.order_of_block().ends(unsigned(machine.block_number / 2 + 1)));  // the block before the last
   }
   try {
     machine.launch->one_thread(machine.launch->call);
   } catch (...) { machine.thrown = std::current_exception(); }
   Quiet quiet;
   if (machine.thrown) leave_launch();
-  sanitizer::release(&machine.order_of_block().threads);
+  sanitizer::release(machine.order_of_block().ends(unsigned(machine.block_number / 2)));
   end_thread_copies();
   machine.ready.clear(machine.current);
   machine.returned.set(machine.current);
@@ -208,6 +231,7 @@ void run_current_thread() {
 }
 
 void run(const Launch& launch) {
+  check(!launching, launch.text, ": launched from within a kernel");
   const std::lock_guard lock(one_launch_at_a_time);
   read_environment();
   sanitizer::release(&machine.launch_order);
@@ -232,13 +256,15 @@ void run(const Launch& launch) {
         throw Error(failure);
       }
   end_launch();
-  for (const OrderOfBlock& order : machine.order) sanitizer::acquire(&order.threads);
+  for (const OrderOfBlock& order : machine.order)
+    for (unsigned i = 0; i < 2; ++i) sanitizer::acquire(order.ends(i));
 }
 
-void fail(const std::string& what, Caller at) {
-  const std::string text = report(what, at);
+void fail(std::string what, Caller at) {
+  std::string text = report(what, at);
   if (machine.running == &machine.host) throw Error(text);
-  machine.failure = text;
+  machine.failure = std::move(text);
+  std::string().swap(what);  // nobody comes back to free it
   leave_launch();
 }
 

@@ -6,7 +6,7 @@ namespace {
 
 auto op(const Offsets& offsets, Activation activation) {
   return [offsets = offsets.share(), activation](const auto& in) {
-    return conv1d(Packed{in.x, offsets}, in.weight, in.bias, activation);
+    return conv1d(Packed{in.x, beside(in.x, offsets)}, in.weight, in.bias, activation);
   };
 }
 

@@ -6,12 +6,12 @@ namespace {
 
 auto fused(const Offsets& offsets) {
   return [offsets = offsets.share()](const auto& in) {
-    return conv1d_relu_max_over_time(Packed{in.x, offsets}, in.weight, in.bias);
+    return conv1d_relu_max_over_time(Packed{in.x, beside(in.x, offsets)}, in.weight, in.bias);
   };
 }
 auto composed(const Offsets& offsets) {
   return [offsets = offsets.share()](const auto& in) {
-    return max_over_time(relu(conv1d(Packed{in.x, offsets}, in.weight, in.bias)));
+    return max_over_time(relu(conv1d(Packed{in.x, beside(in.x, offsets)}, in.weight, in.bias)));
   };
 }
 

@@ -9,6 +9,17 @@
 namespace test {
 using namespace quern;
 
+/// The element types that the device computes with: a GPU has no kernels for double.
+///
+///   TEST_CASE_TEMPLATE("…", T, QUERN_TEST_REALS) { … }
+#ifdef QUERN_CUDA
+#define QUERN_TEST_REALS float
+#define QUERN_TEST_NUMBERS float, bf16
+#else
+#define QUERN_TEST_REALS float, double
+#define QUERN_TEST_NUMBERS float, double, bf16
+#endif
+
 inline Device test_device() { return has_cuda ? Device::cuda() : Device::cpu(); }
 
 /// `x`, moved to the device under test.

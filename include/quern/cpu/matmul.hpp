@@ -2,15 +2,11 @@
 ///
 ///   cpu::matmul(a.view(), Transpose::no, b.view(), Transpose::yes, y.view());
 #pragma once
+#include <quern/base/transpose.hpp>
 #include <quern/cpu/gemm.hpp>
 #include <quern/tensor/view.hpp>
 
-namespace quern::inline QUERN_ABI {
-
-/// Whether an operand of a product is taken as it lies or transposed.
-enum class Transpose { no, yes };
-
-namespace cpu {
+namespace quern::inline QUERN_ABI::cpu {
 
 /// A row-major matrix, or its transpose, as gemm takes it.
 template <class T>
@@ -24,5 +20,4 @@ void matmul(View<const T, 2> a, Transpose ta, View<const T, 2> b, Transpose tb, 
   gemm<T>(y.extent(0), y.extent(1), inner, operand(a, ta), operand(b, tb), y.data, y.extent(1));
 }
 
-}  // namespace cpu
-}  // namespace quern::inline QUERN_ABI
+}  // namespace quern::inline QUERN_ABI::cpu

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <quern/cuda/fault.hpp>
 #include <quern/tensor/device_memory.hpp>
 
 namespace quern::inline QUERN_ABI::cuda {
@@ -35,12 +36,6 @@ int current_device() noexcept;
 /// The stream that kernels are launched into, a cudaStream_t: of the current device.
 void* current_stream();
 
-/// What a kernel found wrong with its data; the first one is kept until the next synchronisation, which throws it.
-enum class FaultKind : int { none, id, label, empty_text };
-struct Fault {
-  int kind;  // a FaultKind; claimed by compare-and-swap
-  std::int64_t place, value, limit;
-};
 /// Where kernels of the current device write it.
 Fault* fault();
 

@@ -7,6 +7,7 @@
 #pragma once
 #include <quern/base/activation.hpp>
 #include <quern/cpu/linear.hpp>
+#include <quern/cuda/linear.hpp>
 #include <quern/ops/matmul.hpp>
 #include <quern/ops/relu.hpp>
 
@@ -42,7 +43,7 @@ requires(Rank >= 1) Tensor<T, Rank> linear(const Tensor<T, Rank>& x, const Tenso
   auto shape = x.shape();
   shape[Rank - 1] = weight.extent(0);
   auto y = Tensor<T, Rank>::empty(shape, device);
-  cpu::linear(x.rows(), weight.view(), bias.size() ? bias.data() : nullptr, activation, y.rows());
+  QUERN_RUN(T, device, linear(x.rows(), weight.view(), bias.size() ? bias.data() : nullptr, activation, y.rows()));
   return y;
 }
 
@@ -66,7 +67,7 @@ Tensor<T, Rank> linear_backward_x(const Tensor<T, Rank>& dz, const Tensor<T, 2>&
   auto shape = dz.shape();
   shape[Rank - 1] = weight.extent(1);
   auto dx = Tensor<T, Rank>::empty(shape, dz.device());
-  cpu::matmul(dz.rows(), Transpose::no, weight.view(), Transpose::no, dx.rows());
+  QUERN_RUN(T, dz.device(), matmul(dz.rows(), Transpose::no, weight.view(), Transpose::no, dx.rows()));
   return dx;
 }
 
@@ -74,7 +75,7 @@ Tensor<T, Rank> linear_backward_x(const Tensor<T, Rank>& dz, const Tensor<T, 2>&
 template <Number T, int Rank>
 Tensor<T, 2> linear_backward_weight(const Tensor<T, Rank>& dz, const Tensor<T, Rank>& x) {
   auto dweight = Tensor<T, 2>::empty({dz.shape().last(), x.shape().last()}, dz.device());
-  cpu::matmul(dz.rows(), Transpose::yes, x.rows(), Transpose::no, dweight.view());
+  QUERN_RUN(T, dz.device(), matmul(dz.rows(), Transpose::yes, x.rows(), Transpose::no, dweight.view()));
   return dweight;
 }
 
@@ -82,7 +83,7 @@ Tensor<T, 2> linear_backward_weight(const Tensor<T, Rank>& dz, const Tensor<T, R
 template <Number T, int Rank>
 Tensor<T, 1> linear_backward_bias(const Tensor<T, Rank>& dz) {
   auto dbias = Tensor<T, 1>::empty({dz.shape().last()}, dz.device());
-  cpu::sum_rows(dz.rows(), dbias.view());
+  QUERN_RUN(T, dz.device(), sum_rows(dz.rows(), dbias.view()));
   return dbias;
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/matmul.hpp>
+#include <quern/cuda/matmul.hpp>
 #include <quern/ops/dispatch.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -34,7 +35,7 @@ Tensor<T, 2> matmul(const Tensor<T, 2>& a, const Tensor<T, 2>& b, Transpose ta =
           b.extent(1 - n), " must be equal (", at, ")");
   const Device device = common_device("matmul", a, b);
   auto y = Tensor<T, 2>::empty({a.extent(m), b.extent(n)}, device);
-  cpu::matmul(a.view(), ta, b.view(), tb, y.view());
+  QUERN_RUN(T, device, matmul(a.view(), ta, b.view(), tb, y.view()));
   return y;
 }
 

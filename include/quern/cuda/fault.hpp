@@ -1,0 +1,15 @@
+/// What a kernel found wrong with its data: an id beyond its table, say. Kernels write it (kernels/fault.cuh), the host
+/// throws it at the next synchronisation (cuda/runtime.hpp). The first one is kept until then.
+#pragma once
+#include <quern/base/config.hpp>
+#include <quern/base/freestanding.hpp>
+
+namespace quern::inline QUERN_ABI::cuda {
+
+enum class FaultKind : int { none, id, label, empty_text };
+struct Fault {
+  int kind;  // a FaultKind; claimed by compare-and-swap
+  std::int64_t place, value, limit;
+};
+
+}  // namespace quern::inline QUERN_ABI::cuda

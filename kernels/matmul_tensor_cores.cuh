@@ -1,0 +1,223 @@
+/// The rungs of the ladder of matmul that use tensor cores: bf16, and tf32 for floats whose last 13 bits do not matter.
+/// Sums are floats. `TensorCores` is one tile's product; with one stage it loads, waits and multiplies in turn; with
+/// more, copies to the next stages are under way while one is multiplied.
+#pragma once
+#include "kernels/device/pipeline.cuh"
+#include "kernels/device/warp.cuh"
+#include "kernels/matmul_operands.cuh"
+#include "kernels/matmul_output.cuh"
+
+namespace quern::inline QUERN_ABI::kernels {
+
+/// Fragments of a tile in shared memory, whose lines stand `stride` elements apart.
+template <class T, bool k_inside>
+struct Fragments;
+
+/// bf16: 16 of K a step. ldmatrix hands out 8 x 8 blocks; where K numbers the lines it turns them.
+template <bool k_inside>
+struct Fragments<bf16, k_inside> {
+  using Multiplied = bf16;
+  static constexpr int depth = 16;
+
+  /// a [16, 16], from `row` and `k` on.
+  __device__ static void load_a(std::uint32_t (&a)[4], const bf16* tile, int stride, int row, int k) {
+    const int lane = lane_of_thread();
+    if constexpr (k_inside) {
+      ldmatrix(a, tile + (row + lane % 16) * stride + k + lane / 16 * 8);
+    } else {
+      ldmatrix_transposed(a, tile + (k + lane % 8 + lane / 16 * 8) * stride + row + lane / 8 % 2 * 8);
+    }
+  }
+  /// Two of b [16, 8], side by side.
+  __device__ static void load_b(std::uint32_t (&b)[2][2], const bf16* tile, int stride, int column, int k) {
+    const int lane = lane_of_thread();
+    std::uint32_t both[4];
+    if constexpr (k_inside) {
+      ldmatrix(both, tile + (column + lane % 8 + lane / 16 * 8) * stride + k + lane / 8 % 2 * 8);
+    } else {
+      ldmatrix_transposed(both, tile + (k + lane % 8 + lane / 8 % 2 * 8) * stride + column + lane / 16 * 8);
+    }
+    b[0][0] = both[0], b[0][1] = both[1], b[1][0] = both[2], b[1][1] = both[3];
+  }
+};
+
+/// tf32: 8 of K a step. There is no ldmatrix that turns 32-bit elements: each lane loads its own.
+template <bool k_inside>
+struct Fragments<float, k_inside> {
+  using Multiplied = tf32_bits;
+  static constexpr int depth = 8;
+
+  __device__ static std::uint32_t at(const float* tile, int stride, int i, int k) {
+    return to_tf32(k_inside ? tile[i * stride + k] : tile[k * stride + i]);
+  }
+  __device__ static void load_a(std::uint32_t (&a)[4], const float* tile, int stride, int row, int k) {
+    const int i = row + lane_of_thread() / 4, l = k + lane_of_thread() % 4;
+    a[0] = at(tile, stride, i, l), a[1] = at(tile, stride, i + 8, l);
+    a[2] = at(tile, stride, i, l + 4), a[3] = at(tile, stride, i + 8, l + 4);
+  }
+  __device__ static void load_b(std::uint32_t (&b)[2][2], const float* tile, int stride, int column, int k) {
+    const int j = column + lane_of_thread() / 4, l = k + lane_of_thread() % 4;
+    for (int n = 0; n < 2; ++n) b[n][0] = at(tile, stride, j + 8 * n, l), b[n][1] = at(tile, stride, j + 8 * n, l + 4);
+  }
+};
+
+/// A tile of `rows` x `columns` by `warps_down` x `warps_across` warps, each with a rectangle of whole 16 x 16 squares.
+template <class T, int rows_, int columns_, int warps_down, int warps_across, int stages, int blocks_wanted_ = 1>
+struct TensorCores {
+  static constexpr int rows = rows_, columns = columns_, threads = warps_down * warps_across * 32;
+  static constexpr int blocks_wanted = blocks_wanted_;
+  static constexpr int depth = 64 / int(sizeof(T));  // of a stage: 64 bytes of a line
+  static constexpr int warp_rows = rows / warps_down, warp_columns = columns / warps_across;
+  static constexpr int down = warp_rows / 16, across = warp_columns / 16;
+  static_assert(down * 16 == warp_rows && across * 16 == warp_columns);
+
+  /// Lines in shared memory are 16 bytes (or 8 floats) longer than what they hold: the 8 lines that a fragment reads at
+  /// once then lie in different banks.
+  template <bool k_inside, int length>
+  static constexpr int stride = k_inside ? depth + 16 / int(sizeof(T)) : length + 8;
+  template <int length>
+  static constexpr int elements =
+      length* stride<true, length> > depth* stride<false, length> ? length* stride<true, length>
+                                                                  : depth* stride<false, length>;
+  struct Tiles {
+    alignas(16) T a[stages][elements<rows>];
+    alignas(16) T b[stages][elements<columns>];
+  };
+  using Staged = float[rows][columns + 8];
+  /// First the tiles; when the sums are done, the sums.
+  union Shared {
+    Tiles tiles;
+    Staged staged;
+  };
+  float sums[down][2 * across][4] = {};
+
+  __device__ static int row_of_warp() { return warp_of_thread() / warps_across * warp_rows; }
+  __device__ static int column_of_warp() { return warp_of_thread() % warps_across * warp_columns; }
+
+  /// All threads call. Adds to `sums` what K from k_begin to k_end brings; 16 or 8 of K at a time, in order.
+  template <int width, class A, class B>
+  __device__ void run(Shared& s, const A& a, const B& b, std::int64_t m, std::int64_t n, const TilePlace& tile) {
+    if constexpr (stages == 1) {
+      run_in_turn<width>(s.tiles, a, b, m, n, tile);
+    } else {
+      run_ahead<width>(s.tiles, a, b, m, n, tile);
+    }
+  }
+
+  // snippet: kernel-tensor-cores
+  template <int width, class A, class B>
+  __device__ void run_in_turn(Tiles& s, const A& a, const B& b, std::int64_t m, std::int64_t n, const TilePlace& tile) {
+    CarriedTile<threads, rows, depth, width, A> next_a;
+    CarriedTile<threads, columns, depth, width, B> next_b;
+    for (std::int64_t k = tile.k_begin; k < tile.k_end; k += depth) {
+      next_a.fetch(a, {tile.row, k, m, tile.k_end});
+      next_b.fetch(b, {tile.column, k, n, tile.k_end});
+      next_a.each([&](int line, int at, const auto& pack) {
+        store_pack(&s.a[0][line * stride<A::k_inside, rows> + at], pack);
+      });
+      next_b.each([&](int line, int at, const auto& pack) {
+        store_pack(&s.b[0][line * stride<B::k_inside, columns> + at], pack);
+      });
+      __syncthreads();
+      multiply<A::k_inside, B::k_inside>(s.a[0], s.b[0]);
+      __syncthreads();
+    }
+  }
+
+  /// All lanes of a warp call: its rectangle of a stage, in squares of 16 x 16.
+  template <bool a_inside, bool b_inside>
+  __device__ void multiply(const T* a, const T* b) {
+    using FragmentsOfA = Fragments<T, a_inside>;
+    using FragmentsOfB = Fragments<T, b_inside>;
+    QUERN_UNROLL
+    for (int k = 0; k < depth; k += FragmentsOfA::depth) {
+      std::uint32_t x[down][4], y[across][2][2];
+      QUERN_UNROLL
+      for (int i = 0; i < down; ++i) FragmentsOfA::load_a(x[i], a, stride<a_inside, rows>, row_of_warp() + 16 * i, k);
+      QUERN_UNROLL
+      for (int j = 0; j < across; ++j)
+        FragmentsOfB::load_b(y[j], b, stride<b_inside, columns>, column_of_warp() + 16 * j, k);
+      QUERN_UNROLL
+      for (int i = 0; i < down; ++i) {
+        QUERN_UNROLL
+        for (int j = 0; j < 2 * across; ++j) mma<typename FragmentsOfA::Multiplied>(sums[i][j], x[i], y[j / 2][j % 2]);
+      }
+    }
+  }
+  // end
+
+  // snippet: kernel-pipelined
+  /// A ring of stages. When stage t is multiplied the copies to the stages after it are under way, and the one before
+  /// it is free: all threads have passed the barrier since they read it.
+  template <int width, class A, class B>
+  __device__ void run_ahead(Tiles& s, const A& a, const B& b, std::int64_t m, std::int64_t n, const TilePlace& tile) {
+    const int tiles = int((tile.k_end - tile.k_begin + depth - 1) / depth);
+    const auto begin_copy = [&](int t) {
+      if (t < tiles) {
+        const std::int64_t k = tile.k_begin + std::int64_t(t) * depth;
+        copy<width, rows>(s.a[t % stages], a, {tile.row, k, m, tile.k_end});
+        copy<width, columns>(s.b[t % stages], b, {tile.column, k, n, tile.k_end});
+      }
+      cp_async_commit();  // also an empty one: then the last `stages - 2` groups are always those after stage t
+    };
+    for (int t = 0; t < stages - 1; ++t) begin_copy(t);
+    for (int t = 0; t < tiles; ++t) {
+      cp_async_wait<stages - 2>();  // my copies to stage t have arrived,
+      __syncthreads();              // and everybody's
+      begin_copy(t + stages - 1);
+      multiply<A::k_inside, B::k_inside>(s.a[t % stages], s.b[t % stages]);
+    }
+    cp_async_wait<0>();
+  }
+
+  template <int width, int length, class Operand>
+  __device__ void copy(T* to, const Operand& operand, const TileBounds& bounds) {
+    using Packs = TilePacks<threads, length, depth, width, Operand>;
+    constexpr int bytes = width * int(sizeof(T));
+    QUERN_UNROLL
+    for (int n = 0; n < Packs::mine; ++n) {
+      if (!Packs::has(n)) continue;
+      const T* from = Packs::address(operand, bounds, n);
+      cp_async_or_zero<bytes>(to + Packs::line(n) * stride<Operand::k_inside, length> + Packs::inside(n),
+                              from ? from : operand.data, from ? bytes : 0);
+    }
+  }
+  // end
+
+  /// All threads call, when nobody reads the tiles any more: the sums of the whole tile to shared memory.
+  __device__ void stage(Staged& staged) const {
+    const int i0 = row_of_warp() + lane_of_thread() / 4, j0 = column_of_warp() + lane_of_thread() % 4 * 2;
+    QUERN_UNROLL
+    for (int i = 0; i < down; ++i) {
+      QUERN_UNROLL
+      for (int j = 0; j < 2 * across; ++j) {
+        const auto& four = sums[i][j];  // two neighbours of a row, and those 8 rows below
+        store_pack(&staged[i0 + 16 * i][j0 + 8 * j], Pack<float, 2>{four[0], four[1]});
+        store_pack(&staged[i0 + 16 * i + 8][j0 + 8 * j], Pack<float, 2>{four[2], four[3]});
+      }
+    }
+  }
+
+  /// f(i, j, sums) for each group of neighbours in a row, as many as make 16 bytes of T. The sums go through shared
+  /// memory: as the tensor cores leave them a thread has but two neighbours.
+  static constexpr int group = pack_width<T>;
+  template <class F>
+  __device__ void each_group(Shared& s, const F& f) const {
+    __syncthreads();  // the tiles have been read
+    stage(s.staged);
+    __syncthreads();
+    for (int t = int(threadIdx.x); t < rows * columns / group; t += threads) {
+      const int i = t / (columns / group), j = t % (columns / group) * group;
+      float row[group];
+      QUERN_UNROLL
+      for (int e = 0; e < group; e += 4) {
+        const auto four = load_pack<4>(&s.staged[i][j + e]);
+        QUERN_UNROLL
+        for (int c = 0; c < 4; ++c) row[e + c] = four[c];
+      }
+      f(i, j, row);
+    }
+  }
+};
+
+}  // namespace quern::inline QUERN_ABI::kernels

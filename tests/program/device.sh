@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Devices from end to end: what is chosen and why, errors where a GPU is missing, and a training through the CUDA path on
+# the emulator (quern_emulated is the same program, linked with it).
+. "$(dirname "$0")/common.bash"
+small_data >"$here/data.csv"
+
+expect 0 "^cpu " "$quern" devices
+expect 0 "auto takes cpu: this program was built without a CUDA part" "$quern" devices
+expect 0 '"auto":"cpu"' "$quern" devices --json
+expect 0 "device: cpu \(this program was built without a CUDA part\)" "$quern" train "$here/data.csv" --out "$here/cpu" $tiny
+for device in cuda cuda:0; do
+  expect 1 "device $device: this program was built without a CUDA part" \
+    "$quern" train "$here/data.csv" --out "$here/none" $tiny --device "$device"
+done
+[ ! -e "$here/none" ] || fail "a refused training left a folder"
+for device in gpu cuda1 cuda:x cuda: CUDA; do
+  expect 1 "device '$device' is not known; expected cpu, cuda" "$quern" evaluate "$here/cpu" "$here/data.csv" --device "$device"
+done
+
+emulated=${quern}_emulated
+if [ ! -x "$emulated" ]; then
+  echo "skipped: $emulated is not built; what needs no kernels passed"
+  [ "$failed" = 0 ] && exit 77
+  exit 1
+fi
+expect 0 "cuda:0 +emulator" "$emulated" devices
+expect 0 "auto takes cuda:0: the first GPU" "$emulated" devices
+expect 1 "device cuda:1: there are 1 CUDA devices" "$emulated" evaluate "$here/cpu" "$here/data.csv" --device cuda:1
+expect 0 "device: cuda:0 +emulator" "$emulated" train "$here/data.csv" --out "$here/gpu" $tiny --device cuda
+"$emulated" train "$here/data.csv" --out "$here/again" $tiny --device cuda >"$here/output" 2>&1 || fail "training again"
+same_bytes "$here/gpu/model.safetensors" "$here/again/model.safetensors" # the same bits from run to run
+
+# The two devices come to the same model but for rounding, and either runs the other's.
+figure() { sed -n 's/.*"dev_loss":[ ]*\([0-9.]*\).*/\1/p' "$1/metrics.json" | tail -n 1; }
+near() { awk -v a="$1" -v b="$2" 'BEGIN { d = a - b; exit !(a != "" && b != "" && d < 2e-3 && d > -2e-3) }'; }
+near "$(figure "$here/cpu")" "$(figure "$here/gpu")" || fail "dev loss $(figure "$here/cpu") on the CPU, $(figure "$here/gpu") on the device"
+for device in cpu cuda; do
+  expect 0 "^pos	" "$emulated" predict "$here/gpu" "a superb film" --device "$device"
+  expect 0 "^neg	" "$emulated" predict "$here/cpu" "an awful film" --device "$device"
+  expect 0 "accuracy +(0\.9|1)" "$emulated" evaluate "$here/gpu" "$here/data.csv" --device "$device"
+done
+
+finish
