@@ -26,8 +26,8 @@ template <class T>
 struct PlainOutput {
   View<T, 2> dx;
   template <class Plan>
-  __device__ __forceinline__ void store(const typename Plan::Team& team, std::int64_t r,
-                                        const float (&v)[Plan::elements], unsigned) const {
+  __device__ __forceinline__ void store(const typename Plan::Team& team, std::int64_t r, float (&v)[Plan::elements],
+                                        unsigned) const {
     store_row<Plan>(team, dx.row(r), int(dx.extent(1)), v);
   }
   __device__ __forceinline__ void operator()(std::int64_t r, std::int64_t c, float v) const { dx(r, c) = T(v); }
@@ -95,8 +95,8 @@ __device__ __forceinline__ void store_piece(const typename Plan::Team& team, Nor
   }
 }
 
-/// Grid: a piece for each block, at most a team for each row. Team t takes rows t, t + teams, … With h = (x - mean) · rstd
-/// and g = dy · weight: dx = rstd (g - (Σ g + h Σ g h) / n); Σ dy · h and Σ dy of the block's rows go to `pieces`.
+/// Grid: a piece for each block, at most a team for each row. Team t takes rows t, t + teams, … With h = (x - mean) ·
+/// rstd and g = dy · weight: dx = rstd (g - (Σ g + h Σ g h) / n); Σ dy · h and Σ dy of the block's rows go to `pieces`.
 template <class T, class Plan, class Input, class Output>
 __global__ void __launch_bounds__(Plan::most_threads, 1)
     layer_norm_backward(View<const T, 2> dy, Input x, View<const T, 1> weight, const float* mean, const float* rstd,
@@ -155,9 +155,8 @@ __global__ void __launch_bounds__(512)
 
 /// Grid: a block for each row; any block of whole warps.
 template <class T, class Input>
-__global__ void __launch_bounds__(256)
-    layer_norm_plain(Input x, View<const T, 1> weight, View<const T, 1> bias, float eps, View<T, 2> y, float* mean,
-                     float* rstd) {
+__global__ void __launch_bounds__(256) layer_norm_plain(Input x, View<const T, 1> weight, View<const T, 1> bias,
+                                                        float eps, View<T, 2> y, float* mean, float* rstd) {
   const BlockTeam team(shared_memory<RowShared>().partial);
   const std::int64_t r = blockIdx.x, n = y.extent(1);
   float sum = 0, squares = 0;
@@ -165,9 +164,8 @@ __global__ void __launch_bounds__(256)
   const float m = team.sum(sum) / float(n);
   for_each_column_of(team, n, [&](std::int64_t c) { squares += (x(r, c) - m) * (x(r, c) - m); });
   const float s = 1 / sqrtf(team.sum(squares) / float(n) + eps);
-  for_each_column_of(team, n, [&](std::int64_t c) {
-    y(r, c) = T((x(r, c) - m) * s * float(weight(c)) + float(bias(c)));
-  });
+  for_each_column_of(team, n,
+                     [&](std::int64_t c) { y(r, c) = T((x(r, c) - m) * s * float(weight(c)) + float(bias(c))); });
   if (threadIdx.x == 0) mean[r] = m, rstd[r] = s;
 }
 

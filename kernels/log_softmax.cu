@@ -33,13 +33,13 @@ void log_softmax_plain(View<const T, 2> x, View<T, 2> y) {
 }
 template <class T>
 void log_softmax_backward_plain(View<const T, 2> dy, View<const T, 2> y, View<T, 2> dx) {
-  kernels::launch("log_softmax_backward_plain", kernels::log_softmax_backward_plain<T>, kernels::plain_launch(y.extent(0)), dy,
-                  y, dx);
+  kernels::launch("log_softmax_backward_plain", kernels::log_softmax_backward_plain<T>,
+                  kernels::plain_launch(y.extent(0)), dy, y, dx);
 }
 
-#define QUERN_INSTANTIATE(T)                                                     \
-  template void log_softmax(View<const T, 2>, View<T, 2>);                           \
-  template void log_softmax_plain(View<const T, 2>, View<T, 2>);                     \
+#define QUERN_INSTANTIATE(T)                                                          \
+  template void log_softmax(View<const T, 2>, View<T, 2>);                            \
+  template void log_softmax_plain(View<const T, 2>, View<T, 2>);                      \
   template void log_softmax_backward(View<const T, 2>, View<const T, 2>, View<T, 2>); \
   template void log_softmax_backward_plain(View<const T, 2>, View<const T, 2>, View<T, 2>);
 QUERN_INSTANTIATE(float)

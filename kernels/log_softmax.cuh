@@ -64,9 +64,8 @@ __global__ void __launch_bounds__(256)
   float sum = 0;
   for_each_column_of(team, n, [&](std::int64_t c) { sum += float(g[c]); });
   sum = team.sum(sum);
-  for_each_column_of(team, n, [&](std::int64_t c) {
-    dx.row(blockIdx.x)[c] = T(float(g[c]) - exp_below_one(float(l[c])) * sum);
-  });
+  for_each_column_of(
+      team, n, [&](std::int64_t c) { dx.row(blockIdx.x)[c] = T(float(g[c]) - exp_below_one(float(l[c])) * sum); });
 }
 
 }  // namespace quern::inline QUERN_ABI::kernels

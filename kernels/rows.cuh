@@ -5,9 +5,9 @@
 ///   load_row<Plan>(team, x.row(r), n, v, 0);          // 0 in the places beyond n
 ///   const float sum = team.sum(sum_of(v));            // the whole row's, in every thread
 ///
-/// A row goes to a warp up to 1024 elements, to a block above. Thread t of a team of s threads holds the packs t, t + s,
-/// t + 2s, … of it, so that neighbours load neighbours. A pack is 16 bytes, or a single element where rows do not all
-/// begin at multiples of 16 bytes. Rows that do not fit into a block's registers are for each op's plain kernel.
+/// A row goes to a warp up to 1024 elements, to a block above. Thread t of a team of s threads holds the packs t, t +
+/// s, t + 2s, … of it, so that neighbours load neighbours. A pack is 16 bytes, or a single element where rows do not
+/// all begin at multiples of 16 bytes. Rows that do not fit into a block's registers are for each op's plain kernel.
 #pragma once
 #include <quern/base/dtype.hpp>
 #include <quern/tensor/view.hpp>
@@ -34,9 +34,7 @@ struct WarpTeam {
   __device__ __forceinline__ std::int64_t index() const {
     return std::int64_t(blockIdx.x) * (blockDim.x / warp_size) + warp_of_thread();
   }
-  __device__ __forceinline__ std::int64_t count() const {
-    return std::int64_t(gridDim.x) * (blockDim.x / warp_size);
-  }
+  __device__ __forceinline__ std::int64_t count() const { return std::int64_t(gridDim.x) * (blockDim.x / warp_size); }
   /// All threads of the team call; valid in every one.
   __device__ __forceinline__ float sum(float x QUERN_CALLER) const { return warp_sum(x QUERN_PASS_CALLER); }
   __device__ __forceinline__ float max(float x QUERN_CALLER) const { return warp_max(x QUERN_PASS_CALLER); }
@@ -83,13 +81,22 @@ __device__ __forceinline__ void store_floats(T* p, const float* v) {
   }
 }
 
+/// f(0) … f(n - 1), written out: registers can be indexed by constants alone, and compilers leave long loops as loops.
+template <int n, class F>
+__device__ __forceinline__ void unrolled(F& f) {
+  if constexpr (n > 0) {
+    unrolled<n - 1>(f);
+    f(n - 1);
+  }
+}
 /// f(i, c) for each of the thread's packs within the row: its first register and its first column.
 template <class Plan, class F>
 __device__ __forceinline__ void for_each_pack(const typename Plan::Team& team, int n, F f) {
-  for (int k = 0; k < Plan::packs; ++k) {
+  auto pack = [&](int k) {
     const int c = (k * team.size() + team.rank()) * Plan::width;
     if (c < n) f(k * Plan::width, c);
-  }
+  };
+  unrolled<Plan::packs>(pack);
 }
 /// f(i, c) for each of the thread's elements within the row.
 template <class Plan, class F>
@@ -124,6 +131,18 @@ __device__ __forceinline__ float largest_of(const float (&v)[n]) {
   float largest = -infinity;
   for (float e : v) largest = fmaxf(largest, e);
   return largest;
+}
+
+/// How rows are walked through by kernels that need no registers for them: pack after pack, of any length.
+template <int Width, class TeamOfWalk>
+struct RowWalk {
+  using Team = TeamOfWalk;
+  static constexpr int width = Width, most_threads = std::is_same_v<Team, WarpTeam> ? 128 : 256;
+};
+/// f(c) for the first column of each of the thread's packs.
+template <class Walk, class F>
+__device__ __forceinline__ void for_each_pack_of(const typename Walk::Team& team, std::int64_t n, F f) {
+  for (std::int64_t c = team.rank() * Walk::width; c < n; c += team.size() * Walk::width) f(c);
 }
 
 /// f(c) for every column of a row in memory, for the plain kernels: thread t takes t, t + s, t + 2s, …
@@ -174,6 +193,20 @@ LaunchShape row_launch(std::int64_t teams, std::int64_t n, std::size_t shared = 
   return {.grid = {unsigned(teams)},
           .block = {unsigned((threads + warp_size - 1) / warp_size * warp_size)},
           .shared = shared};
+}
+
+/// Calls f with the walk for rows of n elements: packs of W where they fit, a warp for short rows, else a block.
+template <int W, class F>
+void with_row_walk(std::int64_t n, bool in_packs, F f) {
+  if (in_packs) return n <= 1024 ? f(RowWalk<W, WarpTeam>{}) : f(RowWalk<W, BlockTeam>{});
+  n <= 1024 ? f(RowWalk<1, WarpTeam>{}) : f(RowWalk<1, BlockTeam>{});
+}
+template <class Walk>
+LaunchShape walk_launch(std::int64_t rows) {
+  constexpr int rows_of_block = std::is_same_v<typename Walk::Team, WarpTeam> ? warps_of_rows : 1;
+  return {.grid = {unsigned((rows + rows_of_block - 1) / rows_of_block)},
+          .block = {Walk::most_threads},
+          .shared = sizeof(RowShared)};
 }
 /// One block for each row, whatever its length.
 inline LaunchShape plain_launch(std::int64_t rows) {

@@ -37,9 +37,9 @@ void softmax_backward_plain(View<const T, 2> dy, View<const T, 2> y, View<T, 2> 
                   y, dx);
 }
 
-#define QUERN_INSTANTIATE(T)                                                     \
-  template void softmax(View<const T, 2>, View<T, 2>);                           \
-  template void softmax_plain(View<const T, 2>, View<T, 2>);                     \
+#define QUERN_INSTANTIATE(T)                                                      \
+  template void softmax(View<const T, 2>, View<T, 2>);                            \
+  template void softmax_plain(View<const T, 2>, View<T, 2>);                      \
   template void softmax_backward(View<const T, 2>, View<const T, 2>, View<T, 2>); \
   template void softmax_backward_plain(View<const T, 2>, View<const T, 2>, View<T, 2>);
 QUERN_INSTANTIATE(float)

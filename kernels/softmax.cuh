@@ -50,9 +50,8 @@ __global__ void __launch_bounds__(256) softmax_plain(View<const T, 2> x, View<T,
   largest = team.max(largest);
   for_each_column_of(team, n, [&](std::int64_t c) { sum += exp_below_one(float(row[c]) - largest); });
   const float scale = 1 / team.sum(sum);
-  for_each_column_of(team, n, [&](std::int64_t c) {
-    y.row(blockIdx.x)[c] = T(exp_below_one(float(row[c]) - largest) * scale);
-  });
+  for_each_column_of(team, n,
+                     [&](std::int64_t c) { y.row(blockIdx.x)[c] = T(exp_below_one(float(row[c]) - largest) * scale); });
 }
 
 /// Grid: a block for each row; any block of whole warps.
@@ -64,9 +63,7 @@ __global__ void __launch_bounds__(256) softmax_backward_plain(View<const T, 2> d
   float sum = 0;
   for_each_column_of(team, n, [&](std::int64_t c) { sum += float(g[c]) * float(p[c]); });
   sum = team.sum(sum);
-  for_each_column_of(team, n, [&](std::int64_t c) {
-    dx.row(blockIdx.x)[c] = T(float(p[c]) * (float(g[c]) - sum));
-  });
+  for_each_column_of(team, n, [&](std::int64_t c) { dx.row(blockIdx.x)[c] = T(float(p[c]) * (float(g[c]) - sum)); });
 }
 
 }  // namespace quern::inline QUERN_ABI::kernels

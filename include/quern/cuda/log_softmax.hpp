@@ -1,4 +1,5 @@
-/// Launchers of log_softmax; the kernels stand in kernels/log_softmax.cuh. Signatures as in cpu/log_softmax.hpp, for float and bf16.
+/// Launchers of log_softmax; the kernels stand in kernels/log_softmax.cuh. Signatures as in cpu/log_softmax.hpp, for
+/// float and bf16.
 #pragma once
 #include <quern/base/dtype.hpp>
 #include <quern/tensor/view.hpp>

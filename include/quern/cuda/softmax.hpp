@@ -1,4 +1,5 @@
-/// Launchers of softmax; the kernels stand in kernels/softmax.cuh. Signatures as in cpu/softmax.hpp, for float and bf16.
+/// Launchers of softmax; the kernels stand in kernels/softmax.cuh. Signatures as in cpu/softmax.hpp, for float and
+/// bf16.
 #pragma once
 #include <quern/base/dtype.hpp>
 #include <quern/tensor/view.hpp>
