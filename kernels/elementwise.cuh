@@ -1,66 +1,84 @@
 /// The kernel that element-wise ops share: y[i] = f(a[i]), f(a[i], b[i]), … in float, 16 bytes a load.
 ///
 ///   struct Relu { __device__ float operator()(float x) const { return x > 0 ? x : x == x ? 0.f : x; } };
-///   elementwise<T>("relu", y.data, y.size(), Relu{}, x.data);          // host side: launches
+///   elementwise("relu", y.data, y.size(), Relu{}, x.data);             // host side: launches
 ///
-/// f is a struct with a __device__ operator() over floats; it may carry numbers, which travel as kernel arguments.
-/// Where an array does not begin at a multiple of 16 bytes (a borrowed one, a slice), elements are loaded one by one. y
-/// may be one of the inputs.
+/// f is a struct with a __device__ operator() over floats; it may carry numbers, which travel as kernel arguments. The
+/// arrays may be of different types. Where one does not begin at a multiple of 16 bytes (a borrowed one, a slice),
+/// elements are loaded one by one. y may be one of the inputs.
 #pragma once
-#include <quern/base/dtype.hpp>
-
+#include "kernels/elements.cuh"
 #include "kernels/launch.cuh"
 
 namespace quern::inline QUERN_ABI::kernels {
 
-/// 16 bytes of elements, loaded and stored by one instruction.
-template <class T>
-struct alignas(16) Vector {
-  static constexpr int width = 16 / int(sizeof(T));
-  T e[width];
-};
-
-template <class T>
-__device__ inline Vector<T> load_vector(const T* p) {
-  return *reinterpret_cast<const Vector<T>*>(p);
-}
-template <class T>
-__device__ inline void store_vector(T* p, const Vector<T>& v) {
-  *reinterpret_cast<Vector<T>*>(p) = v;
-}
-
 inline constexpr unsigned element_threads = 256;
 
-/// One vector a thread where `aligned`, the last n % width elements by the threads after those; else one element.
-template <class T, class F, class... X>
-__global__ void elementwise_kernel(T* y, std::int64_t n, bool aligned, F f, const X*... x) {
-  const std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
-  constexpr int width = Vector<T>::width;
-  const std::int64_t vectors = aligned ? n / width : 0;
-  if (i < vectors) {
-    Vector<T> out;
-    [&](const auto&... in) {
-      for (int k = 0; k < width; ++k) out.e[k] = T(f(float(in.e[k])...));
-    }(load_vector(x + i * width)...);
-    store_vector(y + i * width, out);
-  } else {
-    const std::int64_t at = vectors * width + (i - vectors);
-    if (at < n) y[at] = T(f(float(x[at])...));
+/// Elements a thread takes at once: 16 bytes of the smallest type.
+template <class... T>
+constexpr int element_width() {
+  int width = 1;
+  ((width = pack_width<T> > width ? pack_width<T> : width), ...);
+  return width;
+}
+
+template <int width, class F, class... E>
+__device__ __forceinline__ void apply_to_elements(float (&out)[width], const F& f, const E&... in) {
+  for (int i = 0; i < width; ++i) out[i] = f(in[i]...);
+}
+
+/// One-dimensional grid and block. A block takes a piece of 2 · blockDim.x · width neighbouring elements; each thread
+/// `width` of the first half and `width` of the second, so that all loads of a warp are neighbours. Only the last block
+/// asks where the array ends: in the others no branch stands between the loads, and both are under way before the first
+/// result is computed. The last elements, fewer than `width`, go to a thread each.
+template <int width, class Y, class F, class... X>
+__global__ void __launch_bounds__(element_threads) elementwise_kernel(Y* y, std::int64_t n, F f, const X*... x) {
+  const int half = int(blockDim.x) * width, mine = int(threadIdx.x) * width;
+  const std::int64_t piece = std::int64_t(blockIdx.x) * (2 * half);
+  if (piece + 2 * half <= n) {
+    float first[width], second[width];
+    apply_to_elements(first, f, load_elements<width>(x + piece + mine)...);
+    apply_to_elements(second, f, load_elements<width>(x + piece + half + mine)...);
+    store_elements(y + piece + mine, first);
+    store_elements(y + piece + half + mine, second);
+    return;
+  }
+  for (std::int64_t i = piece + mine; i < piece + 2 * half; i += half)
+    if (i + width <= n) {
+      float out[width];
+      apply_to_elements(out, f, load_elements<width>(x + i)...);
+      store_elements(y + i, out);
+    }
+  const std::int64_t i = n - n % width + threadIdx.x;  // n lies in this block's piece
+  if (width > 1 && i < n) {
+    float out[1];
+    apply_to_elements(out, f, load_elements<1>(x + i)...);
+    store_elements(y + i, out);
   }
 }
 
 #if !defined(__CUDACC_RTC__)
-inline bool starts_at_16_bytes(const auto*... p) { return ((std::uintptr_t(p) % 16 == 0) && ...); }
+/// Threads of a block for so many pieces of work: no more warps than there is work for.
+inline unsigned element_block(std::int64_t pieces) {
+  return pieces >= element_threads ? element_threads : unsigned((pieces + 31) / 32 * 32);
+}
 
-/// Host side: y[i] = f(x[i]…) for n elements. All arrays are of T.
-template <class T, class F, class... X>
-void elementwise(const char* name, T* y, std::int64_t n, const F& f, const X*... x) {
-  const bool aligned = starts_at_16_bytes(y, x...);
-  constexpr std::int64_t width = Vector<T>::width;
-  const std::int64_t threads = aligned ? n / width + n % width : n;
-  launch(name, elementwise_kernel<T, F, X...>,
-         {.grid = {unsigned((threads + element_threads - 1) / element_threads)}, .block = {element_threads}}, y, n,
-         aligned, f, x...);
+namespace detail {
+template <int width, class Y, class F, class... X>
+void launch_elementwise(const char* name, Y* y, std::int64_t n, const F& f, const X*... x) {
+  const std::int64_t pieces = (n + 2 * width - 1) / (2 * width);
+  const unsigned block = element_block(pieces);
+  if (n > 0)
+    launch(name, elementwise_kernel<width, Y, F, X...>,
+           {.grid = {unsigned((pieces + block - 1) / block)}, .block = {block}}, y, n, f, x...);
+}
+}  // namespace detail
+
+/// Host side: y[i] = f(x[i]…) for n elements.
+template <class Y, class F, class... X>
+void elementwise(const char* name, Y* y, std::int64_t n, const F& f, const X*... x) {
+  if (starts_at_16_bytes(y, x...)) return detail::launch_elementwise<element_width<Y, X...>()>(name, y, n, f, x...);
+  detail::launch_elementwise<1>(name, y, n, f, x...);
 }
 #endif
 

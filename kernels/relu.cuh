@@ -5,7 +5,7 @@
 namespace quern::inline QUERN_ABI::kernels {
 
 struct Relu {
-  __device__ float operator()(float x) const { return x < 0 ? 0.f : x + 0.f; }  // NaN stays; -0 becomes 0
+  __device__ float operator()(float x) const { return x < 0 ? 0.f : x; }  // NaN stays, and -0, as on the CPU
 };
 struct ReluBackward {
   __device__ float operator()(float dy, float y) const { return y > 0 ? dy : 0.f; }

@@ -55,14 +55,13 @@ Fiber* make_fiber() {
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
   if (memory == MAP_FAILED) fail("emulator: no memory for another stack");
   mprotect(memory, page, PROT_NONE);
-  auto* fiber = new Fiber;
+  Fiber* fiber = machine.all.emplace_back(std::make_unique<Fiber>()).get();
   fiber->stack = static_cast<char*>(memory) + page;
   fiber->bottom = fiber->stack, fiber->size = stack_bytes;
 #ifdef QUERN_TSAN
   fiber->tsan = __tsan_create_fiber(0);
 #endif
   place(*fiber, machine.all.size());
-  machine.all.push_back(fiber);
   return fiber;
 }
 
@@ -106,7 +105,7 @@ void abandon_fibers() {
   for (auto& own : machine.own) own.fill(nullptr);
 #ifdef QUERN_TSAN
   void* host = __tsan_get_current_fiber();
-  for (Fiber* fiber : machine.all) {  // what they have done comes before what the host does now
+  for (const auto& fiber : machine.all) {  // what they have done comes before what the host does now
     __tsan_switch_to_fiber(fiber->tsan, 1);
     sanitizer::release(&machine.launch_order);
     __tsan_switch_to_fiber(host, 1);

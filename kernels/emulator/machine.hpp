@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -118,7 +119,8 @@ struct Machine {
   // Fibers. Under TSan thread i of an even block always runs on its own fiber, and so that of an odd block.
   Fiber host;
   Fiber* running = &host;
-  std::vector<Fiber*> idle, all;
+  std::vector<Fiber*> idle;
+  std::vector<std::unique_ptr<Fiber>> all;
   std::array<std::array<Fiber*, most_threads>, 2> own{};
   OrderOfBlock order[2];  // of even blocks, of odd ones
   char launch_order;

@@ -19,7 +19,8 @@ Machine machine;
 
 namespace {
 
-std::recursive_mutex one_launch_at_a_time;
+std::mutex one_launch_at_a_time;
+thread_local bool launching = false;  // this host thread, which then also runs the kernel
 
 void seed_schedule(Schedule s) {
   machine.schedule = s;
@@ -97,9 +98,9 @@ void begin_launch(const Launch& launch) {
   check(launch.grid.x < 1u << 31 && launch.grid.y < 1u << 16 && launch.grid.z < 1u << 16, launch.text,
         ": a grid has at most 2147483647 blocks along x, 65535 along y and z");
   check(launch.shared <= most_shared, launch.text, ": a block has at most ", most_shared, " bytes");
-  check(!machine.launch, launch.text, ": launched from within a kernel");
   catch_faults();
   machine.launch = &launch;
+  launching = true;
   machine.progress.fetch_add(1, std::memory_order_relaxed);
   machine.threads = unsigned(threads), machine.warps = unsigned(threads + 31) / 32;
   ++machine.statistics.launches;
@@ -118,6 +119,7 @@ void end_launch() {
   sanitizer::unpoison(machine.shared, shared_with_slack());
   leave_faults();
   machine.launch = nullptr;
+  launching = false;
   machine.progress.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -229,6 +231,7 @@ void run_current_thread() {
 }
 
 void run(const Launch& launch) {
+  check(!launching, launch.text, ": launched from within a kernel");
   const std::lock_guard lock(one_launch_at_a_time);
   read_environment();
   sanitizer::release(&machine.launch_order);

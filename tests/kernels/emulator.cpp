@@ -11,6 +11,7 @@
 #include "kernels/device/block.cuh"
 #include "kernels/device/memory.cuh"
 #include "kernels/device/pipeline.cuh"
+#include "kernels/emulator/sanitizers.hpp"
 #include "kernels/launch.cuh"
 
 using namespace quern;
@@ -27,7 +28,8 @@ std::string error_of(F&& f) {
 }
 
 void expect(const std::string& text, std::initializer_list<const char*> parts) {
-  for (const char* part : parts) CHECK_MESSAGE(text.find(part) != std::string::npos, "missing: ", std::string(part), "\nin: ", text);
+  for (const char* part : parts)
+    CHECK_MESSAGE(text.find(part) != std::string::npos, "missing: ", std::string(part), "\nin: ", text);
 }
 
 __global__ void where_am_i(unsigned* x) {
@@ -41,7 +43,7 @@ struct Some {
 };
 __global__ void untouched(int* x) {
   auto& s = shared_memory<Some>();
-  x[threadIdx.x] = s.x[threadIdx.x];
+  x[blockIdx.x * 100 + threadIdx.x] = s.x[threadIdx.x];
   s.x[threadIdx.x] = 7;
 }
 
@@ -95,6 +97,7 @@ __global__ void throws() {
   __syncthreads();
 }
 __global__ void launches(int* x) { launch("within", untouched, {.block = {1}, .shared = sizeof(Some)}, x); }
+#if !defined(QUERN_ASAN) && !defined(QUERN_TSAN)  // which report in their own way
 __global__ void at(int* x, long i) {
   __syncthreads();
   if (threadIdx.x == 5) x[i] = 1;
@@ -109,6 +112,7 @@ __global__ void overflows(int* x, int n) {
   const volatile char first = 0;
   x[threadIdx.x] = deep(n, &first);
 }
+#endif
 __global__ void sums(const float* x, float* y) {
   auto& s = shared_memory<Some>();
   y[threadIdx.x] = block_sum(x[threadIdx.x], reinterpret_cast<float*>(s.x));
@@ -152,7 +156,7 @@ TEST_CASE("every thread of every block runs once, and knows where it stands") {
 }
 
 TEST_CASE("shared memory holds no earlier block's numbers") {
-  std::vector<int> x(100);
+  std::vector<int> x(300);
   launch("untouched", untouched, {.grid = {3}, .block = {100}, .shared = sizeof(Some)}, x.data());
   for (int v : x) CHECK(v == -1);
 }

@@ -3,6 +3,7 @@
 /// well.
 #include <string>
 
+#include "kernels/emulator/sanitizers.hpp"
 #include "run_planted.hpp"
 
 #include <doctest/doctest.h>
@@ -57,6 +58,7 @@ TEST_CASE("without a bug every schedule gives the right result") {
   always("right", [] { return run_hopper_product<Bug::none>(); });
 }
 
+#if !defined(QUERN_TSAN)  // which would fail this program for the races that are planted here
 TEST_CASE("missing barriers give wrong results under warp priorities, and may not under other schedules") {
   CHECK(outcome({}, run_spread<Bug::missing_barrier>) == "right");
   CHECK(count("wrong", run_spread<Bug::missing_barrier>) == seeds);
@@ -108,3 +110,4 @@ TEST_CASE("races between blocks are TSan's to find: blocks run one after another
   always("right", run_total<Bug::cross_block_race>);
   always("right", run_total<Bug::missing_fence>);
 }
+#endif

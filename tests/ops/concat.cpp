@@ -72,6 +72,16 @@ TEST_CASE("concat: backward as a function gives the tape's gradients") {
   for (std::size_t i = 0; i < 2; ++i) CHECK(same_bits(d[i], tape.gradients.parts[i]));
 }
 
+TEST_CASE("concat: more parts than a launch takes, and an empty one, which may be anywhere") {
+  auto in = parts(5, {3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2});
+  expect_op(in, {.most = 3}, op, naive);
+  std::vector<Tensor<float, 2>> some{Tensor<float, 2>(2, 0), on_device(Tensor<float, 2>::of({2, 1}, {1, 2}))};
+  const auto [y, saved] = concat_forward(some);
+  CHECK(y.device() == some[1].device());
+  CHECK(same_bits(y, some[1]));
+  CHECK(same_bits(concat_backward(y, saved)[1], y));
+}
+
 TEST_CASE("concat refuses parts of different heights, and no parts") {
   Parts<float> in{{Tensor<float, 2>(3, 2), Tensor<float, 2>(4, 2)}};
   name_parameters(in);

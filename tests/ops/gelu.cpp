@@ -57,6 +57,7 @@ TEST_CASE("gelu's two forms differ, by less than 0.0005") {
 }
 
 TEST_CASE_TEMPLATE("gelu at the ends of the line, value and slope", T, float, double, bf16) {
+  if (has_cuda && !has_kernels<T>) return;  // double is for the CPU
   constexpr float infinity = std::numeric_limits<float>::infinity(), missing = std::numeric_limits<float>::quiet_NaN();
   struct Row {
     float x, y, slope;
@@ -66,12 +67,12 @@ TEST_CASE_TEMPLATE("gelu at the ends of the line, value and slope", T, float, do
                             Row{-64, 0, 0}, Row{-0x1p70f, 0, 0}, Row{-infinity, 0, 0}}) {
       Tensor<T, 2> x(1, 3), dy(1, 3);
       x.fill(T(row.x)), dy.fill(T(2));
-      const auto [y, saved] = gelu_forward(x, approximate);
-      const auto dx = gelu_backward(dy, saved);
+      const auto [at_y, saved] = gelu_forward(on_device(x), approximate);
+      const auto y = on_host(at_y), dx = on_host(gelu_backward(on_device(dy), saved));
       for (auto v : y.span()) CHECK(v == T(row.y));
       for (auto v : dx.span()) CHECK(std::abs(double(v) - 2 * row.slope) <= 1e-30);
       x.fill(T(missing));
-      const auto none = gelu(x, approximate);
+      const auto none = on_host(gelu(on_device(x), approximate));
       for (auto v : none.span()) CHECK(std::isnan(double(v)));
     }
 }

@@ -45,11 +45,11 @@ TEST_CASE("mean") {
   expect_mean({0, 4, 3}, 1);
 }
 
-TEST_CASE("mean: backward as a function gives every element its share") {
-  const auto [y, saved] = mean_forward(Tensor<double, 2>::of({2, 4}, {1, 2, 3, 6, 0, 0, 0, 1}), -1);
-  CHECK(same_bits(y, Tensor<double, 1>::of({2}, {3, 0.25})));
-  const auto dx = mean_backward(Tensor<double, 1>::of({2}, {8, 2}), saved);
-  CHECK(same_bits(dx, Tensor<double, 2>::of({2, 4}, {2, 2, 2, 2, 0.5, 0.5, 0.5, 0.5})));
+TEST_CASE_TEMPLATE("mean: backward as a function gives every element its share", T, float, SecondNumber) {
+  const auto f = mean_forward(on_device<T>(Shape{2, 4}, {1, 2, 3, 6, 0, 0, 0, 1}), -1);
+  CHECK(same_bits(f.y, on_device<T>(Shape{2}, {3, 0.25})));
+  const auto dx = mean_backward(on_device<T>(Shape{2}, {8, 2}), f.saved);
+  CHECK(same_bits(dx, on_device<T>(Shape{2, 4}, {2, 2, 2, 2, 0.5, 0.5, 0.5, 0.5})));
 }
 
 TEST_CASE("mean refuses to divide by nothing") {

@@ -20,7 +20,7 @@ void expect_mean(const std::vector<std::int64_t>& lengths, std::int64_t columns,
   expect_op(
       Inputs<double>{drawn(Shape{sum_of(lengths), columns}, 1)}, {.terms = longest, .most = most},
       [&](const auto& in) {
-        return mean_over_time(Packed{in.x, offsets});
+        return mean_over_time(Packed{in.x, beside(in.x, offsets)});
       },
       [&](const Inputs<double>& in) {
         std::vector<double> y;
@@ -46,12 +46,21 @@ TEST_CASE("mean_over_time") {
   expect_mean(drawn_lengths(9, 20, 1), 33, 60);
 }
 
-TEST_CASE("mean_over_time: backward as a function gives every row of a text its share") {
-  const Packed<double> x{drawn(Shape{3, 1}, 1), offsets_of({2, 1})};
-  const auto [y, saved] = mean_over_time_forward(x);
-  CHECK(y(0, 0) == (x.rows(0, 0) + x.rows(1, 0)) / 2);
-  const auto dx = mean_over_time_backward(Tensor<double, 2>::of({2, 1}, {3, 5}), saved);
-  CHECK(same_bits(dx, Tensor<double, 2>::of({3, 1}, {1.5, 1.5, 5})));
+TEST_CASE_TEMPLATE("mean_over_time: backward as a function gives every row of a text its share", T, float,
+                   SecondNumber) {
+  const Packed<T> x{on_device<T>(Shape{3, 1}, {1, 4, 7}), on_device(offsets_of({2, 1}))};
+  const auto f = mean_over_time_forward(x);
+  CHECK(same_bits(f.y, on_device<T>(Shape{2, 1}, {2.5, 7})));
+  const auto dx = mean_over_time_backward(on_device<T>(Shape{2, 1}, {3, 5}), f.saved);
+  CHECK(same_bits(dx, on_device<T>(Shape{3, 1}, {1.5, 1.5, 5})));
+}
+
+TEST_CASE("mean_over_time on a GPU finds a text without rows itself, and says so when it is waited for") {
+  if (!has_cuda) return;
+  const Packed<float> x{on_device(Tensor<float, 2>(5, 2)), on_device(offsets_of({2, 0, 3}))};
+  const auto y = mean_over_time(x);
+  expect_message(message_of<InvalidArgument>([&] { (void)on_host(y); }), {"mean_over_time: text 1 of 3 has no rows"});
+  CHECK_NOTHROW((void)on_host(x.rows));  // said once
 }
 
 TEST_CASE("mean_over_time refuses a text without rows, and offsets that do not cut the rows") {

@@ -32,6 +32,7 @@ TEST_CASE("tanh") {
 }
 
 TEST_CASE_TEMPLATE("tanh at the ends of the line, value and slope", T, float, double, bf16) {
+  if (has_cuda && !has_kernels<T>) return;  // double is for the CPU
   constexpr float infinity = std::numeric_limits<float>::infinity(), missing = std::numeric_limits<float>::quiet_NaN();
   struct Row {
     float x, y, slope;
@@ -39,12 +40,12 @@ TEST_CASE_TEMPLATE("tanh at the ends of the line, value and slope", T, float, do
   for (const auto& row : {Row{infinity, 1, 0}, Row{100, 1, 0}, Row{0, 0, 1}, Row{-100, -1, 0}, Row{-infinity, -1, 0}}) {
     Tensor<T, 2> x(1, 3), dy(1, 3);
     x.fill(T(row.x)), dy.fill(T(2));
-    const auto [y, saved] = tanh_forward(x);
-    const auto dx = tanh_backward(dy, saved);
+    const auto [at_y, saved] = tanh_forward(on_device(x));
+    const auto y = on_host(at_y), dx = on_host(tanh_backward(on_device(dy), saved));
     for (auto v : y.span()) CHECK(std::abs(double(v) - row.y) <= 1e-30);
     for (auto v : dx.span()) CHECK(std::abs(double(v) - 2 * row.slope) <= 1e-30);
     x.fill(T(missing));
-    const auto none = tanh(x);
+    const auto none = on_host(tanh(on_device(x)));
     for (auto v : none.span()) CHECK(std::isnan(double(v)));
   }
 }

@@ -9,7 +9,8 @@
 namespace {
 
 template <class T>
-double naive_norm(const Model<T>& grads) {
+double naive_norm(const Model<T>& model) {
+  const auto grads = to(model, Device::cpu());
   long double sum = 0;
   walk_tensors(
       [&](const Path&, const auto& g) {
@@ -21,7 +22,7 @@ double naive_norm(const Model<T>& grads) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("the norm is that of all gradients, sparse or dense", T, float, double) {
+TEST_CASE_TEMPLATE("the norm is that of all gradients, sparse or dense", T, QUERN_TEST_REALS) {
   for (bool dense : {false, true}) {
     auto grads = zeros_like(make_model<T>());
     CHECK(global_norm(grads) == 0);
@@ -32,13 +33,13 @@ TEST_CASE_TEMPLATE("the norm is that of all gradients, sparse or dense", T, floa
 
 TEST_CASE("the norm of many elements keeps its digits") {
   Model<float> grads;
-  grads.table = Tensor<float, 2>(100, 1001);
+  grads.table = Tensor<float, 2>(Shape{100, 1001}, test_device());
   grads.table.fill(0.1f);
   CHECK(global_norm(grads) == doctest::Approx(naive_norm(grads)).epsilon(1e-5));
 }
 
 TEST_CASE_TEMPLATE("the norm has the same bits for a sparse gradient and a dense one, and for any number of threads", T,
-                   float, double, bf16) {
+                   QUERN_TEST_NUMBERS) {
   const auto touched = drawn_ids(500, 3000, 4);
   double first = 0;
   for (int threads : {1, 2, 5}) {
@@ -55,6 +56,12 @@ TEST_CASE_TEMPLATE("the norm has the same bits for a sparse gradient and a dense
     }
     REQUIRE(is_row_sparse(sparse.table));
     REQUIRE_FALSE(is_row_sparse(dense.table));
+    for (auto* model : {&sparse, &dense}) {
+      if (!has_cuda) break;
+      auto there = zeros_like(to(*model, test_device()));
+      put_gradients(there, *model);
+      *model = std::move(there);
+    }
     if (threads == 1) first = global_norm(dense);
     CHECK(global_norm(sparse) == first);
     CHECK(global_norm(dense) == first);
@@ -62,22 +69,24 @@ TEST_CASE_TEMPLATE("the norm has the same bits for a sparse gradient and a dense
   }
 }
 
-TEST_CASE_TEMPLATE("scaling and clipping by value visit every element that may be non-zero", T, float, double, bf16) {
+TEST_CASE_TEMPLATE("scaling and clipping by value visit every element that may be non-zero", T, QUERN_TEST_NUMBERS) {
   for (bool dense : {false, true}) {
     auto grads = zeros_like(make_model<T>());
     fill_gradients(grads, 3, dense);
-    const auto before = grads;
+    const auto before = to(grads, Device::cpu());
     scale_gradients(grads, 0.25);
+    auto scaled = to(grads, Device::cpu());
     walk_tensors(
         [](const Path&, const auto& g, const auto& b) {
           std::int64_t wrong = 0;
           for (std::int64_t i = 0; i < g.size(); ++i) wrong += float(g.data()[i]) != float(b.data()[i]) / 4;
           CHECK(wrong == 0);
         },
-        grads, before);
-    grads = before;
+        scaled, before);
+    fill_gradients(grads, 3, dense);
     clip_value(grads, 0.5);
     std::int64_t cut = 0;
+    scaled = to(grads, Device::cpu());
     walk_tensors(
         [&](const Path&, const auto& g, const auto& b) {
           std::int64_t wrong = 0;
@@ -87,16 +96,18 @@ TEST_CASE_TEMPLATE("scaling and clipping by value visit every element that may b
           }
           CHECK(wrong == 0);
         },
-        grads, before);
+        scaled, before);
     CHECK(cut > 20);
     CHECK(is_row_sparse(grads.table) == !dense);
-    grads.bias(1) = T(std::nanf(""));
+    auto bias = on_host(grads.bias);
+    bias(1) = T(std::nanf(""));
+    if (has_cuda) grads.bias = on_device(bias);
     clip_value(grads, 0.5);
-    CHECK(std::isnan(float(grads.bias(1))));
+    CHECK(std::isnan(float(on_host(grads.bias)(1))));
   }
 }
 
-TEST_CASE_TEMPLATE("clipping scales all gradients alike, and only down", T, float, double) {
+TEST_CASE_TEMPLATE("clipping scales all gradients alike, and only down", T, QUERN_TEST_REALS) {
   auto grads = zeros_like(make_model<T>());
   fill_gradients(grads, 3);
   const auto before = grads;
@@ -105,12 +116,13 @@ TEST_CASE_TEMPLATE("clipping scales all gradients alike, and only down", T, floa
   expect_same_models(grads, before);
   CHECK(clip_global_norm(grads, norm / 4) == norm);
   CHECK(global_norm(grads) == doctest::Approx(norm / 4).epsilon(1e-6));
+  const auto scaled = to(grads, Device::cpu()), unscaled = to(before, Device::cpu());
   walk_tensors(
       [](const Path& path, const auto& g, const auto& b) {
         for (std::int64_t i = 0; i < g.size(); ++i)
           CHECK_MESSAGE(double(g.data()[i]) == doctest::Approx(double(b.data()[i]) / 4).epsilon(1e-6), path.text());
       },
-      grads, before);
+      scaled, unscaled);
   CHECK(is_row_sparse(grads.table));
 }
 
@@ -118,7 +130,9 @@ TEST_CASE("a norm that is not finite is given back and nothing is scaled") {
   for (float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
     auto grads = zeros_like(make_model<float>());
     fill_gradients(grads, 3);
-    grads.weight(1, 2) = bad;
+    auto weight = on_host(grads.weight);
+    weight(1, 2) = bad;
+    if (has_cuda) grads.weight = on_device(weight);
     const auto before = grads;
     CHECK_FALSE(std::isfinite(clip_global_norm(grads, 1)));
     expect_same_models(grads, before);

@@ -13,6 +13,7 @@
 #include <quern/tensor/walk.hpp>
 
 #include "support/draw.hpp"
+#include "support/gradients.hpp"
 
 using namespace test;
 
@@ -29,13 +30,19 @@ struct Model {
 
 template <class T>
 Model<T> make_model() {
-  return cast<T>(Model<double>{drawn(Shape{37, 19}, 1), drawn(Shape{5, 11}, 2), drawn(Shape{5}, 3), {}});
+  return to(cast<T>(Model<double>{drawn(Shape{37, 19}, 1), drawn(Shape{5, 11}, 2), drawn(Shape{5}, 3), {}}),
+            test_device());
 }
 
 /// Fills `grads` with the gradient of step t: every element of weight and bias, and some rows of the table, which are
 /// listed (or, when `dense`, the whole table is marked as written).
 template <class T>
 void fill_gradients(Model<T>& grads, std::uint32_t t, bool dense = false) {
+  if (grads.weight.device().is_cuda()) {
+    auto made = zeros_like(to(grads, Device::cpu()));
+    fill_gradients(made, t, dense);
+    return put_gradients(grads, made);
+  }
   auto fill = [&](auto& g, std::uint32_t stream) {
     for (std::int64_t i = 0; i < g.size(); ++i)
       g.data()[i] = T(2 * Random(5, Purpose::test, t).uniform(stream, std::uint64_t(i)) - 1);
@@ -83,19 +90,21 @@ class Reference {
  public:
   template <class T>
   Reference(const Model<T>& model, const Settings& settings) : settings_(settings) {
+    const auto on_host = to(model, Device::cpu());
     walk_tensors(
         [&](const Path&, const auto& w) {
           const std::vector<double> zeros(std::size_t(w.size()));
           parameters_.push_back({{w.span().begin(), w.span().end()}, zeros, zeros});
         },
-        model);
+        on_host);
   }
 
   template <class T>
   void step(const Model<T>& grads) {
     ++steps_;
     std::size_t i = 0;
-    walk_tensors([&](const Path&, const auto& g) { parameters_[i++].step(settings_, steps_, g.span()); }, grads);
+    const auto on_host = to(grads, Device::cpu());
+    walk_tensors([&](const Path&, const auto& g) { parameters_[i++].step(settings_, steps_, g.span()); }, on_host);
   }
 
   /// Largest distance of any weight.
@@ -103,13 +112,14 @@ class Reference {
   double distance(const Model<T>& model) const {
     double largest = 0;
     std::size_t p = 0;
+    const auto on_host = to(model, Device::cpu());
     walk_tensors(
         [&](const Path&, const auto& w) {
           for (std::int64_t i = 0; i < w.size(); ++i)
             largest = std::max(largest, std::abs(double(w.data()[i]) - parameters_[p].w[std::size_t(i)]));
           ++p;
         },
-        model);
+        on_host);
     return largest;
   }
 
@@ -121,16 +131,17 @@ class Reference {
 
 /// Every gradient is zero, and the table's has an empty list again.
 template <class T>
-void expect_zero(const Model<T>& grads) {
+void expect_zero(Model<T>& grads) {
   walk_tensors(
       [](const Path& path, const auto& g) {
         std::int64_t nonzero = 0;
-        for (auto v : g.span()) nonzero += v != 0;
+        const auto values = on_host(g);
+        for (auto v : values.span()) nonzero += v != 0;
         CHECK_MESSAGE(nonzero == 0, path.text());
       },
       grads);
   CHECK(is_row_sparse(grads.table));
-  CHECK(grads.table.storage()->touched->rows.empty());
+  CHECK(listed_rows(grads.table).empty());
 }
 
 /// The same bits in every parameter.
@@ -146,7 +157,8 @@ std::int64_t subnormal_elements(const M& model) {
   std::int64_t n = 0;
   walk_tensors(
       [&](const Path&, const auto& w) {
-        for (auto v : w.span()) n += std::fpclassify(v) == FP_SUBNORMAL;
+        const auto values = on_host(w);
+        for (auto v : values.span()) n += std::fpclassify(v) == FP_SUBNORMAL;
       },
       model);
   return n;

@@ -40,15 +40,27 @@ void* current_stream();
 Fault* fault();
 
 inline std::string text_of_fault(const Fault& f) {
+  const double number = __builtin_bit_cast(double, f.value);
   switch (FaultKind(f.kind)) {
     case FaultKind::id:
       return text_of("embedding: id ", f.value, " at position ", f.place, "; the table has ", f.limit,
                      " rows, so ids are 0 to ", f.limit - 1);
     case FaultKind::label:
-      return text_of("loss: label ", f.value, " of text ", f.place, "; there are ", f.limit,
+      return text_of(f.op ? f.op : "loss", ": label ", f.value, " of text ", f.place, "; the logits have ", f.limit,
                      " classes, so labels are 0 to ", f.limit - 1);
     case FaultKind::empty_text:
-      return text_of("max_over_time: text ", f.place, " has no rows");
+      return f.op ? text_of(f.op, ": text ", f.place, " of ", f.limit, " has no rows")
+                  : text_of("max_over_time: text ", f.place, " has no rows");
+    case FaultKind::class_weight:
+      return text_of(f.op, ": the weight of class ", f.place, " is ", number,
+                     "; expected a finite number of at least 0");
+    case FaultKind::no_weight:
+      return text_of(f.op, ": the classes of this batch all have weight 0, so it has no mean loss");
+    case FaultKind::target:
+      return text_of(f.op, ": target ", f.place, " of ", f.limit, " is ", number, "; expected 0 to 1");
+    case FaultKind::probability:
+      return text_of(f.op, ": target (", f.place / f.limit, ", ", f.place % f.limit, ") is ", number,
+                     "; expected a probability, 0 to 1");
     default:
       return text_of("a kernel reported an unknown fault, ", f.kind);
   }

@@ -40,13 +40,17 @@ inline constexpr const char* safetensors_dtype<std::int32_t> = "I32";
 template <>
 inline constexpr const char* safetensors_dtype<std::int64_t> = "I64";
 
-/// Collects tensors and notes, then writes them in one go. The tensors must live until then.
+/// Collects tensors and notes, then writes them in one go. The tensors must live until then; of those on a GPU a copy
+/// is made.
 class SafetensorsWriter {
  public:
   template <class T, int Rank>
   void add(const std::string& name, const Tensor<T, Rank>& x) {
     require(!name.empty() && name != "__metadata__", "safetensors: '", name, "' is no name for a tensor");
-    require(x.device().is_cpu(), "safetensors: ", name, " is on ", x.device(), "; move it to the CPU first");
+    if (x.device().is_cuda()) {
+      copies_.push_back(x.storage().to(Device::cpu()));
+      return add(name, Tensor<T, Rank>::adopt(copies_.back(), x.shape()));
+    }
     nlohmann::ordered_json entry;
     entry["dtype"] = safetensors_dtype<T>;
     entry["shape"] = x.shape().extents;
@@ -90,6 +94,7 @@ class SafetensorsWriter {
   nlohmann::ordered_json header_ = nlohmann::ordered_json::object();
   std::map<std::string, std::string> notes_;
   std::vector<std::string_view> parts_;
+  std::vector<Storage> copies_;
   std::size_t end_ = 0;
 };
 
@@ -135,6 +140,11 @@ class SafetensorsFile {
     const SafetensorsEntry& e = tensors_.at(name);
     std::string why;
     check(fits(name, x, why), path_, ": tensor ", name, ": ", why);
+    if (x.device().is_cuda()) {
+      auto on_host = Tensor<T, Rank>::empty(x.shape());
+      read(name, on_host);
+      return copy_bytes(x.data(), x.device(), on_host.data(), Device::cpu(), x.bytes());
+    }
     if (x.bytes()) std::memcpy(static_cast<void*>(x.data()), bytes_.data() + data_ + e.begin, x.bytes());
     if constexpr (std::is_floating_point_v<T>)
       for (std::int64_t i = 0; i < x.size(); ++i)
@@ -268,11 +278,9 @@ void load_safetensors(auto& model, const SafetensorsFile& file, const std::strin
         if (to.storage()) file.read(prefix + path.text(), to);
       },
       read);
-  walk_tensors(
-      [](const Path&, auto& to, const auto& from) {
-        if (to.bytes()) std::memcpy(static_cast<void*>(to.data()), from.data(), to.bytes());
-      },
-      model, read);
+  walk_tensors([](const Path&, auto& to,
+                  const auto& from) { copy_bytes(to.data(), to.device(), from.data(), from.device(), to.bytes()); },
+               model, read);
 }
 void load_safetensors(auto& model, const std::string& path) { load_safetensors(model, SafetensorsFile(path)); }
 

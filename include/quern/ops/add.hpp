@@ -7,6 +7,7 @@
 #pragma once
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/add.hpp>
+#include <quern/cuda/add.hpp>
 #include <quern/ops/dispatch.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -26,9 +27,9 @@ struct AddGradients {
 template <Number T, int Rank>
 Tensor<T, Rank> add(const Tensor<T, Rank>& a, const Tensor<T, Rank>& b, Caller at = Caller::here()) {
   require_same_shape("add", described("a", a), described("b", b), at);
-  common_device("add", a, b);
+  const Device device = common_device("add", a, b);
   auto y = empty_like(a);
-  cpu::add(a.rows(), b.rows(), y.rows());
+  QUERN_RUN(T, device, add(a.rows(), b.rows(), y.rows()));
   return y;
 }
 

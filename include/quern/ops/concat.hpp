@@ -9,6 +9,7 @@
 
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/concat.hpp>
+#include <quern/cuda/concat.hpp>
 #include <quern/ops/dispatch.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -24,6 +25,33 @@ struct ConcatForward {
 };
 
 namespace detail {
+/// The device of the parts that are not empty; that of the first where all are.
+template <class Part>
+Device device_of_parts(const std::vector<Part>& parts) {
+  const Part* main = &parts[0];
+  for (const auto& p : parts)
+    if (main->size() == 0) main = &p;
+  for (const auto& p : parts) common_device("concat", value(*main), value(p));
+  return main->device();
+}
+
+/// y = the parts side by side.
+template <class T, class Part>
+void concat_into(const std::vector<Part>& parts, Tensor<T, 2>& y) {
+  if constexpr (has_kernels<T>) {
+    if (y.device().is_cuda()) {
+      std::vector<View<const T, 2>> views;
+      for (const auto& p : parts) views.push_back(value(p).view());
+      return cuda::concat(views, y.view());
+    }
+  }
+  std::int64_t column = 0;
+  for (const auto& p : parts) {
+    cpu::copy_columns(value(p).view(), y.view(), column);
+    column += p.extent(1);
+  }
+}
+
 /// Of any parts that have a plain value.
 template <class T, class Part>
 ConcatForward<T> concat_values(const std::vector<Part>& parts, Caller at) {
@@ -33,16 +61,11 @@ ConcatForward<T> concat_values(const std::vector<Part>& parts, Caller at) {
   for (const auto& p : parts) {
     require(p.extent(0) == parts[0].extent(0), "concat: ", described("a part", value(p)), ", ",
             described("the first", value(parts[0])), "; they must have equally many rows (", at, ")");
-    common_device("concat", value(parts[0]), value(p));
     saved.widths.push_back(p.extent(1));
     width += p.extent(1);
   }
-  auto y = Tensor<T, 2>::empty({parts[0].extent(0), width});
-  std::int64_t column = 0;
-  for (const auto& p : parts) {
-    cpu::copy_columns(value(p).view(), y.view(), column);
-    column += p.extent(1);
-  }
+  auto y = Tensor<T, 2>::empty({parts[0].extent(0), width}, device_of_parts(parts));
+  concat_into(parts, y);
   return {std::move(y), std::move(saved)};
 }
 }  // namespace detail
@@ -60,12 +83,21 @@ Tensor<T, 2> concat(const std::vector<Tensor<T, 2>>& parts, Caller at = Caller::
 /// dy [B, Σ C_i] → the gradient of each part.
 template <Number T>
 std::vector<Tensor<T, 2>> concat_backward(const Tensor<T, 2>& dy, const ConcatSaved& saved) {
+  const Device device = common_device("concat_backward", dy);
   std::vector<Tensor<T, 2>> parts;
+  for (auto width : saved.widths) parts.push_back(Tensor<T, 2>::empty({dy.extent(0), width}, device));
+  if constexpr (has_kernels<T>) {
+    if (device.is_cuda()) {
+      std::vector<View<T, 2>> views;
+      for (auto& p : parts) views.push_back(p.view());
+      cuda::concat_backward(dy.view(), views);
+      return parts;
+    }
+  }
   std::int64_t column = 0;
-  for (auto width : saved.widths) {
-    parts.push_back(Tensor<T, 2>::empty({dy.extent(0), width}));
-    cpu::take_columns(dy.view(), parts.back().view(), column);
-    column += width;
+  for (auto& p : parts) {
+    cpu::take_columns(dy.view(), p.view(), column);
+    column += p.extent(1);
   }
   return parts;
 }

@@ -8,6 +8,7 @@
 #pragma once
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/dropout.hpp>
+#include <quern/cuda/dropout.hpp>
 #include <quern/ops/dispatch.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -40,17 +41,18 @@ template <Number T, int Rank>
 DropoutForward<T, Rank> dropout_forward(const Tensor<T, Rank>& x, double p, const Random& random, std::uint32_t op,
                                         Caller at = Caller::here()) {
   check_dropout(p, at);
-  check_usable(x.device(), "dropout");
+  const Device device = common_device("dropout", x);
   auto y = empty_like(x);
-  cpu::dropout(x.rows(), y.rows(), p, random, op);
+  QUERN_RUN(T, device, dropout(x.rows(), y.rows(), p, random, op));
   return {std::move(y), {p, random, op}};
 }
 
 /// dy [..., C] → dx [..., C].
 template <Number T, int Rank>
 Tensor<T, Rank> dropout_backward(const Tensor<T, Rank>& dy, const DropoutSaved& saved) {
+  const Device device = common_device("dropout_backward", dy);
   auto dx = empty_like(dy);
-  cpu::dropout(dy.rows(), dx.rows(), saved.p, saved.random, saved.op);
+  QUERN_RUN(T, device, dropout(dy.rows(), dx.rows(), saved.p, saved.random, saved.op));
   return dx;
 }
 

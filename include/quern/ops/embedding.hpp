@@ -7,6 +7,7 @@
 #pragma once
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/embedding.hpp>
+#include <quern/cuda/embedding.hpp>
 #include <quern/ops/dispatch.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -26,12 +27,12 @@ struct EmbeddingForward {
 
 template <Number T>
 Tensor<T, 2> embedding(const Ids& ids, const Tensor<T, 2>& weight, Caller at = Caller::here()) {
-  common_device("embedding", ids, weight);
-  for (std::int64_t i = 0; i < ids.size(); ++i)
+  const Device device = common_device("embedding", weight, ids);
+  for (std::int64_t i = 0; i < ids.size() && device.is_cpu(); ++i)  // a GPU's kernel looks itself
     require(ids(i) >= 0 && ids(i) < weight.extent(0), "embedding: id ", ids(i), " at position ", i, "; ",
             described("weight", weight), ", so ids are 0 to ", weight.extent(0) - 1, " (", at, ")");
-  auto y = Tensor<T, 2>::empty({ids.size(), weight.extent(1)}, weight.device());
-  cpu::embedding(ids.view(), weight.view(), y.view());
+  auto y = Tensor<T, 2>::empty({ids.size(), weight.extent(1)}, device);
+  QUERN_RUN(T, device, embedding(ids.view(), weight.view(), y.view()));
   return y;
 }
 
@@ -43,6 +44,11 @@ EmbeddingForward<T> embedding_forward(const Ids& ids, const Tensor<T, 2>& weight
 /// Adds dy [N, E] into the rows of dweight [V, E] that the ids name, and lists those rows there.
 template <Number T>
 void embedding_backward_into(Tensor<T, 2>& dweight, const Tensor<T, 2>& dy, const EmbeddingSaved& saved) {
+  if constexpr (has_kernels<T>) {
+    if (dweight.device().is_cuda())
+      return cuda::embedding_backward(std::as_const(dy).view(), std::as_const(saved.ids).view(), dweight.view(),
+                                      row_marks(dweight));
+  }
   for (auto id : saved.ids.span()) touch_row(dweight, id);
   cpu::embedding_backward(dy.view(), saved.ids.view(), dweight.view());
 }

@@ -10,6 +10,7 @@
 #pragma once
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/gelu.hpp>
+#include <quern/cuda/gelu.hpp>
 #include <quern/ops/dispatch.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -31,9 +32,13 @@ struct GeluForward {
 
 template <Number T, int Rank>
 Tensor<T, Rank> gelu(const Tensor<T, Rank>& x, Approximate approximate = Approximate::none) {
-  check_usable(x.device(), "gelu");
+  const Device device = common_device("gelu", x);
   auto y = empty_like(x);
-  approximate == Approximate::tanh ? cpu::gelu_tanh(x.rows(), y.rows()) : cpu::gelu_erf(x.rows(), y.rows());
+  if (approximate == Approximate::tanh) {
+    QUERN_RUN(T, device, gelu_tanh(x.rows(), y.rows()));
+  } else {
+    QUERN_RUN(T, device, gelu_erf(x.rows(), y.rows()));
+  }
   return y;
 }
 
@@ -46,11 +51,12 @@ GeluForward<T, Rank> gelu_forward(const Tensor<T, Rank>& x, Approximate approxim
 template <Number T, int Rank>
 Tensor<T, Rank> gelu_backward(const Tensor<T, Rank>& dy, const GeluSaved<T, Rank>& saved) {
   require_same_shape("gelu_backward", described("dy", dy), described("x", saved.x));
+  const Device device = common_device("gelu_backward", dy, saved.x);
   auto dx = empty_like(dy);
   if (saved.approximate == Approximate::tanh) {
-    cpu::gelu_tanh_backward(dy.rows(), saved.x.rows(), dx.rows());
+    QUERN_RUN(T, device, gelu_tanh_backward(dy.rows(), saved.x.rows(), dx.rows()));
   } else {
-    cpu::gelu_erf_backward(dy.rows(), saved.x.rows(), dx.rows());
+    QUERN_RUN(T, device, gelu_erf_backward(dy.rows(), saved.x.rows(), dx.rows()));
   }
   return dx;
 }

@@ -10,6 +10,7 @@
 #pragma once
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/layer_norm.hpp>
+#include <quern/cuda/layer_norm.hpp>
 #include <quern/ops/dispatch.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -51,7 +52,9 @@ requires(Rank >= 1) LayerNormForward<T, Rank> layer_norm_forward(const Tensor<T,
   const Shape<1> rows{x.rows().extent(0)};
   LayerNormForward<T, Rank> f{empty_like(x),
                               {Statistics::empty(rows, x.device()), Statistics::empty(rows, x.device())}};
-  cpu::layer_norm(x.rows(), weight.view(), bias.view(), eps, f.y.rows(), f.saved.mean.data(), f.saved.rstd.data());
+  QUERN_RUN(
+      T, x.device(),
+      layer_norm(x.rows(), weight.view(), bias.view(), eps, f.y.rows(), f.saved.mean.data(), f.saved.rstd.data()));
   return f;
 }
 
@@ -68,8 +71,9 @@ LayerNormGradients<T, Rank> layer_norm_backward(const Tensor<T, Rank>& dy, const
                                                 const Tensor<T, 1>& weight, const LayerNormSaved<T>& saved) {
   require_same_shape("layer_norm_backward", described("dy", dy), described("x", x));
   LayerNormGradients<T, Rank> d{empty_like(x), empty_like(weight), empty_like(weight)};
-  cpu::layer_norm_backward(dy.rows(), x.rows(), weight.view(), saved.mean.data(), saved.rstd.data(), d.x.rows(),
-                           d.weight.view(), d.bias.view());
+  QUERN_RUN(T, x.device(),
+            layer_norm_backward(dy.rows(), x.rows(), weight.view(), saved.mean.data(), saved.rstd.data(), d.x.rows(),
+                                d.weight.view(), d.bias.view()));
   return d;
 }
 

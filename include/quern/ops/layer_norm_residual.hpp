@@ -11,6 +11,7 @@
 /// random stream, nothing is dropped.
 #pragma once
 #include <quern/cpu/layer_norm_residual.hpp>
+#include <quern/cuda/layer_norm_residual.hpp>
 #include <quern/ops/dropout.hpp>
 #include <quern/ops/layer_norm.hpp>
 
@@ -55,14 +56,23 @@ requires(Rank >= 1) LayerNormResidualForward<T, Rank> layer_norm_residual_forwar
   require_same_shape("layer_norm_residual", described("x", x), described("residual", residual), at);
   detail::check_layer_norm("layer_norm_residual", x, weight, bias, eps, at);
   check_dropout(p, at);
-  common_device("layer_norm_residual", x, residual);
+  const Device device = common_device("layer_norm_residual", x, residual);
   const Shape<1> rows{x.rows().extent(0)};
   using Statistics = Tensor<accumulator_t<T>, 1>;
   LayerNormSaved<T> norm{Statistics::empty(rows, x.device()), Statistics::empty(rows, x.device())};
   auto y = empty_like(x);
-  cpu::layer_norm_residual(x.rows(), residual.rows(), {p, {random, op, p}}, weight.view(), bias.view(), eps, y.rows(),
-                           norm.mean.data(), norm.rstd.data());
-  return {std::move(y), {std::move(norm), {p, random, op}}};
+  LayerNormResidualForward<T, Rank> f{std::move(y), {std::move(norm), {p, random, op}}};
+  auto& [mean, rstd] = f.saved.norm;
+  if constexpr (has_kernels<T>) {
+    if (device.is_cuda()) {
+      cuda::layer_norm_residual(x.rows(), residual.rows(), p, random.stream(op), weight.view(), bias.view(), eps,
+                                f.y.rows(), mean.data(), rstd.data());
+      return f;
+    }
+  }
+  cpu::layer_norm_residual(x.rows(), residual.rows(), {p, {random, op, p}}, weight.view(), bias.view(), eps, f.y.rows(),
+                           mean.data(), rstd.data());
+  return f;
 }
 
 /// Inference: nothing is dropped.
@@ -82,13 +92,21 @@ LayerNormResidualGradients<T, Rank> layer_norm_residual_backward(const Tensor<T,
                                                                  const LayerNormResidualSaved<T>& saved) {
   require_same_shape("layer_norm_residual_backward", described("dy", dy), described("x", x));
   const auto& [p, random, op] = saved.dropout;
-  auto dx = empty_like(x);
-  auto dresidual = p == 0 ? dx.share() : empty_like(x);
-  auto dweight = empty_like(weight), dbias = empty_like(weight);
+  LayerNormResidualGradients<T, Rank> d{empty_like(x), {}, empty_like(weight), empty_like(weight)};
+  d.residual = p == 0 ? d.x.share() : empty_like(x);
+  const auto& [mean, rstd] = saved.norm;
+  if constexpr (has_kernels<T>) {
+    if (x.device().is_cuda()) {
+      cuda::layer_norm_residual_backward(dy.rows(), x.rows(), residual.rows(), p, random.stream(op), weight.view(),
+                                         mean.data(), rstd.data(), d.x.rows(), d.residual.rows(), d.weight.view(),
+                                         d.bias.view());
+      return d;
+    }
+  }
   cpu::layer_norm_residual_backward(dy.rows(), x.rows(), residual.rows(), {p, {random, op, p}}, weight.view(),
-                                    saved.norm.mean.data(), saved.norm.rstd.data(), dx.rows(), dresidual.rows(),
-                                    dweight.view(), dbias.view());
-  return {std::move(dx), std::move(dresidual), std::move(dweight), std::move(dbias)};
+                                    mean.data(), rstd.data(), d.x.rows(), d.residual.rows(), d.weight.view(),
+                                    d.bias.view());
+  return d;
 }
 
 template <class X, class R, class W, class B>

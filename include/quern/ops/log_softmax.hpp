@@ -7,6 +7,7 @@
 #pragma once
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/log_softmax.hpp>
+#include <quern/cuda/log_softmax.hpp>
 #include <quern/ops/dispatch.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -24,9 +25,9 @@ struct LogSoftmaxForward {
 
 template <Number T, int Rank>
 requires(Rank >= 1) Tensor<T, Rank> log_softmax(const Tensor<T, Rank>& x) {
-  check_usable(x.device(), "log_softmax");
+  const Device device = common_device("log_softmax", x);
   auto y = empty_like(x);
-  cpu::log_softmax(x.rows(), y.rows());
+  QUERN_RUN(T, device, log_softmax(x.rows(), y.rows()));
   return y;
 }
 
@@ -41,7 +42,7 @@ template <Number T, int Rank>
 Tensor<T, Rank> log_softmax_backward(const Tensor<T, Rank>& dy, const LogSoftmaxSaved<T, Rank>& saved) {
   require_same_shape("log_softmax_backward", described("dy", dy), described("y", saved.y));
   auto dx = empty_like(dy);
-  cpu::log_softmax_backward(dy.rows(), saved.y.rows(), dx.rows());
+  QUERN_RUN(T, dy.device(), log_softmax_backward(dy.rows(), saved.y.rows(), dx.rows()));
   return dx;
 }
 

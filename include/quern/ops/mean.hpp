@@ -22,8 +22,7 @@ Tensor<T, Rank - 1> mean(const Tensor<T, Rank>& x, int axis, Caller at = Caller:
 template <Number T, int Rank>
 Tensor<T, 0> mean(const Tensor<T, Rank>& x, Caller at = Caller::here()) {
   require(x.size() > 0, "mean: no elements; ", described("x", x), " (", at, ")");
-  check_usable(x.device(), "mean");
-  return Tensor<T, 0>::of(Shape<0>{}, {cpu::sum_all(x.data(), x.size(), double(x.size()))});
+  return detail::sum_all("mean", x, x.size());
 }
 
 template <Number T, int Rank>

@@ -7,6 +7,7 @@
 #pragma once
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/mean_over_time.hpp>
+#include <quern/cuda/mean_over_time.hpp>
 #include <quern/ops/dispatch.hpp>
 #include <quern/ops/max_over_time.hpp>  // check_no_empty_text
 
@@ -14,7 +15,8 @@ namespace quern::inline QUERN_ABI {
 
 /// Where each text begins.
 struct MeanOverTimeSaved {
-  Offsets offsets;  // of x
+  Offsets offsets;    // of x
+  std::int64_t rows;  // of x
 };
 template <class T>
 struct MeanOverTimeForward {
@@ -27,10 +29,10 @@ template <Number T>
 MeanOverTimeForward<T> mean_over_time_forward(const Packed<T>& x, Caller at = Caller::here()) {
   check_offsets("mean_over_time", x.offsets, x.rows.extent(0), at);
   check_no_empty_text("mean_over_time", x.offsets, at);
-  common_device("mean_over_time", x.rows);
-  auto y = Tensor<T, 2>::empty({x.texts(), x.rows.extent(1)}, x.rows.device());
-  cpu::mean_over_time(x.rows.view(), x.offsets.view(), y.view());
-  return {std::move(y), {x.offsets.share()}};
+  const Device device = common_device("mean_over_time", x.rows, x.offsets);
+  auto y = Tensor<T, 2>::empty({x.texts(), x.rows.extent(1)}, device);
+  QUERN_RUN(T, device, mean_over_time(x.rows.view(), x.offsets.view(), y.view()));
+  return {std::move(y), {x.offsets.share(), x.rows.extent(0)}};
 }
 
 template <Number T>
@@ -43,8 +45,8 @@ template <Number T>
 Tensor<T, 2> mean_over_time_backward(const Tensor<T, 2>& dy, const MeanOverTimeSaved& saved) {
   require(dy.extent(0) == saved.offsets.size() - 1, "mean_over_time_backward: ", described("dy", dy), " for ",
           saved.offsets.size() - 1, " texts");
-  auto dx = Tensor<T, 2>::empty({saved.offsets(saved.offsets.size() - 1), dy.extent(1)}, dy.device());
-  cpu::mean_over_time_backward(dy.view(), saved.offsets.view(), dx.view());
+  auto dx = Tensor<T, 2>::empty({saved.rows, dy.extent(1)}, dy.device());
+  QUERN_RUN(T, dy.device(), mean_over_time_backward(dy.view(), saved.offsets.view(), dx.view()));
   return dx;
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/mul.hpp>
+#include <quern/cuda/mul.hpp>
 #include <quern/ops/dispatch.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -26,9 +27,9 @@ struct MulGradients {
 template <Number T, int Rank>
 Tensor<T, Rank> mul(const Tensor<T, Rank>& a, const Tensor<T, Rank>& b, Caller at = Caller::here()) {
   require_same_shape("mul", described("a", a), described("b", b), at);
-  common_device("mul", a, b);
+  const Device device = common_device("mul", a, b);
   auto y = empty_like(a);
-  cpu::mul(a.rows(), b.rows(), y.rows());
+  QUERN_RUN(T, device, mul(a.rows(), b.rows(), y.rows()));
   return y;
 }
 

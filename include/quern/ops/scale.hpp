@@ -7,6 +7,7 @@
 #pragma once
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/scale.hpp>
+#include <quern/cuda/scale.hpp>
 #include <quern/ops/dispatch.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -22,9 +23,9 @@ struct ScaleForward {
 
 template <Number T, int Rank>
 Tensor<T, Rank> scale(const Tensor<T, Rank>& x, double factor) {
-  check_usable(x.device(), "scale");
+  const Device device = common_device("scale", x);
   auto y = empty_like(x);
-  cpu::scale(x.rows(), factor, y.rows());
+  QUERN_RUN(T, device, scale(x.rows(), factor, y.rows()));
   return y;
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/sigmoid.hpp>
+#include <quern/cuda/sigmoid.hpp>
 #include <quern/ops/dispatch.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -24,9 +25,9 @@ struct SigmoidForward {
 
 template <Number T, int Rank>
 Tensor<T, Rank> sigmoid(const Tensor<T, Rank>& x) {
-  check_usable(x.device(), "sigmoid");
+  const Device device = common_device("sigmoid", x);
   auto y = empty_like(x);
-  cpu::sigmoid(x.rows(), y.rows());
+  QUERN_RUN(T, device, sigmoid(x.rows(), y.rows()));
   return y;
 }
 
@@ -40,8 +41,9 @@ SigmoidForward<T, Rank> sigmoid_forward(const Tensor<T, Rank>& x) {
 template <Number T, int Rank>
 Tensor<T, Rank> sigmoid_backward(const Tensor<T, Rank>& dy, const SigmoidSaved<T, Rank>& saved) {
   require_same_shape("sigmoid_backward", described("dy", dy), described("y", saved.y));
+  const Device device = common_device("sigmoid_backward", dy, saved.y);
   auto dx = empty_like(dy);
-  cpu::sigmoid_backward(dy.rows(), saved.y.rows(), dx.rows());
+  QUERN_RUN(T, device, sigmoid_backward(dy.rows(), saved.y.rows(), dx.rows()));
   return dx;
 }
 

@@ -9,6 +9,7 @@
 #pragma once
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/slice.hpp>
+#include <quern/cuda/slice.hpp>
 #include <quern/ops/axis.hpp>
 #include <quern/ops/dispatch.hpp>
 
@@ -35,10 +36,11 @@ Tensor<T, Rank> slice(const Tensor<T, Rank>& x, int axis, std::int64_t begin, st
   const Axis a = axis_of("slice", x.shape(), axis, at);
   require(0 <= begin && begin <= end && end <= a.extent, "slice: elements ", begin, " to ", end, " of axis ", a.index,
           ", which has ", a.extent, "; ", described("x", x), " (", at, ")");
-  check_usable(x.device(), "slice");
+  const Device device = common_device("slice", x);
   auto y = Tensor<T, Rank>::empty(with_extent(x.shape(), a.index, end - begin), x.device());
-  cpu::slice(View<const T, 2>{x.data(), {a.outer, a.extent * a.inner}},
-             View<T, 2>{y.data(), {a.outer, (end - begin) * a.inner}}, begin * a.inner);
+  const View<const T, 2> from{x.data(), {a.outer, a.extent * a.inner}};
+  const View<T, 2> to{y.data(), {a.outer, (end - begin) * a.inner}};
+  QUERN_RUN(T, device, slice(from, to, begin * a.inner));
   return y;
 }
 
@@ -56,9 +58,11 @@ void slice_backward_into(Tensor<T, Rank>& dx, const Tensor<T, Rank>& dy, const S
   const std::int64_t length = saved.end - saved.begin;
   require(dy.shape() == with_extent(saved.shape, a.index, length), "slice_backward: ", described("dy", dy),
           ", the slice is ", with_extent(saved.shape, a.index, length));
+  const Device device = common_device("slice_backward", dx, dy);
   if (dx.storage() && dx.storage()->touched) dx.storage()->touched->all = true;
-  cpu::slice_backward(View<const T, 2>{dy.data(), {a.outer, length * a.inner}},
-                      View<T, 2>{dx.data(), {a.outer, a.extent * a.inner}}, saved.begin * a.inner);
+  const View<const T, 2> from{dy.data(), {a.outer, length * a.inner}};
+  const View<T, 2> to{dx.data(), {a.outer, a.extent * a.inner}};
+  QUERN_RUN(T, device, slice_backward(from, to, saved.begin * a.inner));
 }
 
 /// dy of the slice's shape → dx of x's.

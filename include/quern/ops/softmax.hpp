@@ -7,6 +7,7 @@
 #pragma once
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/softmax.hpp>
+#include <quern/cuda/softmax.hpp>
 #include <quern/ops/dispatch.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -24,9 +25,9 @@ struct SoftmaxForward {
 
 template <Number T, int Rank>
 requires(Rank >= 1) Tensor<T, Rank> softmax(const Tensor<T, Rank>& x) {
-  check_usable(x.device(), "softmax");
+  const Device device = common_device("softmax", x);
   auto y = empty_like(x);
-  cpu::softmax(x.rows(), y.rows());
+  QUERN_RUN(T, device, softmax(x.rows(), y.rows()));
   return y;
 }
 
@@ -41,7 +42,7 @@ template <Number T, int Rank>
 Tensor<T, Rank> softmax_backward(const Tensor<T, Rank>& dy, const SoftmaxSaved<T, Rank>& saved) {
   require_same_shape("softmax_backward", described("dy", dy), described("y", saved.y));
   auto dx = empty_like(dy);
-  cpu::softmax_backward(dy.rows(), saved.y.rows(), dx.rows());
+  QUERN_RUN(T, dy.device(), softmax_backward(dy.rows(), saved.y.rows(), dx.rows()));
   return dx;
 }
 

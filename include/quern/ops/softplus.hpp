@@ -7,6 +7,7 @@
 #pragma once
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/softplus.hpp>
+#include <quern/cuda/softplus.hpp>
 #include <quern/ops/dispatch.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -24,9 +25,9 @@ struct SoftplusForward {
 
 template <Number T, int Rank>
 Tensor<T, Rank> softplus(const Tensor<T, Rank>& x) {
-  check_usable(x.device(), "softplus");
+  const Device device = common_device("softplus", x);
   auto y = empty_like(x);
-  cpu::softplus(x.rows(), y.rows());
+  QUERN_RUN(T, device, softplus(x.rows(), y.rows()));
   return y;
 }
 
@@ -39,8 +40,9 @@ SoftplusForward<T, Rank> softplus_forward(const Tensor<T, Rank>& x) {
 template <Number T, int Rank>
 Tensor<T, Rank> softplus_backward(const Tensor<T, Rank>& dy, const SoftplusSaved<T, Rank>& saved) {
   require_same_shape("softplus_backward", described("dy", dy), described("x", saved.x));
+  const Device device = common_device("softplus_backward", dy, saved.x);
   auto dx = empty_like(dy);
-  cpu::softplus_backward(dy.rows(), saved.x.rows(), dx.rows());
+  QUERN_RUN(T, device, softplus_backward(dy.rows(), saved.x.rows(), dx.rows()));
   return dx;
 }
 

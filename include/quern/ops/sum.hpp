@@ -8,6 +8,7 @@
 #pragma once
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/sum.hpp>
+#include <quern/cuda/sum.hpp>
 #include <quern/ops/axis.hpp>
 #include <quern/ops/dispatch.hpp>
 
@@ -29,9 +30,24 @@ namespace detail {
 /// The sum over axis a, divided: sum and mean are one loop.
 template <class T, int Rank>
 Tensor<T, Rank - 1> sum_over(const char* op, const Tensor<T, Rank>& x, const Axis& a, std::int64_t divisor) {
-  check_usable(x.device(), op);
-  auto y = Tensor<T, Rank - 1>::empty(without_axis(x.shape(), a.index), x.device());
-  cpu::sum(a.view(x), View<T, 2>{y.data(), {a.outer, a.inner}}, accumulator_t<T>(divisor));
+  const Device device = common_device(op, x);
+  auto y = Tensor<T, Rank - 1>::empty(without_axis(x.shape(), a.index), device);
+  QUERN_RUN(T, device, sum(a.view(x), View<T, 2>{y.data(), {a.outer, a.inner}}, accumulator_t<T>(divisor)));
+  return y;
+}
+
+/// The sum over everything, divided.
+template <class T, int Rank>
+Tensor<T, 0> sum_all(const char* op, const Tensor<T, Rank>& x, std::int64_t divisor) {
+  const Device device = common_device(op, x);
+  auto y = Tensor<T, 0>::empty({}, device);
+  if constexpr (has_kernels<T>) {
+    if (device.is_cuda()) {
+      cuda::sum_all(x.data(), x.size(), double(divisor), y.data());
+      return y;
+    }
+  }
+  y.data()[0] = cpu::sum_all(x.data(), x.size(), double(divisor));
   return y;
 }
 
@@ -40,13 +56,19 @@ Tensor<T, Rank> sum_over_backward(const char* op, const Tensor<T, R>& dy, const 
   auto dx = Tensor<T, Rank>::empty(saved.shape, dy.device());
   if constexpr (R == 0) {
     const auto factor = accumulator_t<T>(mean ? 1.0 / double(dx.size()) : 1.0);
+    if constexpr (has_kernels<T>) {
+      if (dy.device().is_cuda()) {
+        cuda::sum_all_backward(dy.data(), dx.data(), dx.size(), factor);
+        return dx;
+      }
+    }
     cpu::sum_all_backward(dy.item(), dx.data(), dx.size(), factor);
   } else {
     const Axis a = axis_of(op, saved.shape, saved.axis);
     require(dy.shape() == without_axis(saved.shape, a.index), op, ": ", described("dy", dy), "; expected ",
             without_axis(saved.shape, a.index));
     const auto factor = accumulator_t<T>(mean ? 1.0 / double(a.extent) : 1.0);
-    cpu::sum_backward(View<const T, 2>{dy.data(), {a.outer, a.inner}}, a.view(dx), factor);
+    QUERN_RUN(T, dy.device(), sum_backward(View<const T, 2>{dy.data(), {a.outer, a.inner}}, a.view(dx), factor));
   }
   return dx;
 }
@@ -61,8 +83,7 @@ Tensor<T, Rank - 1> sum(const Tensor<T, Rank>& x, int axis, Caller at = Caller::
 /// Over all elements.
 template <Number T, int Rank>
 Tensor<T, 0> sum(const Tensor<T, Rank>& x) {
-  check_usable(x.device(), "sum");
-  return Tensor<T, 0>::of(Shape<0>{}, {cpu::sum_all(x.data(), x.size(), 1.0)});
+  return detail::sum_all("sum", x, 1);
 }
 
 template <Number T, int Rank>

@@ -7,6 +7,7 @@
 #pragma once
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/tanh.hpp>
+#include <quern/cuda/tanh.hpp>
 #include <quern/ops/dispatch.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -24,9 +25,9 @@ struct TanhForward {
 
 template <Number T, int Rank>
 Tensor<T, Rank> tanh(const Tensor<T, Rank>& x) {
-  check_usable(x.device(), "tanh");
+  const Device device = common_device("tanh", x);
   auto y = empty_like(x);
-  cpu::tanh(x.rows(), y.rows());
+  QUERN_RUN(T, device, tanh(x.rows(), y.rows()));
   return y;
 }
 
@@ -40,8 +41,9 @@ TanhForward<T, Rank> tanh_forward(const Tensor<T, Rank>& x) {
 template <Number T, int Rank>
 Tensor<T, Rank> tanh_backward(const Tensor<T, Rank>& dy, const TanhSaved<T, Rank>& saved) {
   require_same_shape("tanh_backward", described("dy", dy), described("y", saved.y));
+  const Device device = common_device("tanh_backward", dy, saved.y);
   auto dx = empty_like(dy);
-  cpu::tanh_backward(dy.rows(), saved.y.rows(), dx.rows());
+  QUERN_RUN(T, device, tanh_backward(dy.rows(), saved.y.rows(), dx.rows()));
   return dx;
 }
 

@@ -9,6 +9,7 @@
 #pragma once
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/transpose.hpp>
+#include <quern/cuda/transpose.hpp>
 #include <quern/ops/dispatch.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -24,14 +25,16 @@ struct TransposeForward {
 template <Number T, int Rank>
 Tensor<T, Rank> transpose(const Tensor<T, Rank>& x) {
   static_assert(Rank >= 2, "transpose: the tensor has fewer than two axes");
-  check_usable(x.device(), "transpose");
+  const Device device = common_device("transpose", x);
   const std::int64_t rows = x.extent(Rank - 2), columns = x.extent(Rank - 1);
   std::int64_t outer = 1;
   for (int i = 0; i + 2 < Rank; ++i) outer *= x.extent(i);
   Shape<Rank> shape = x.shape();
   std::swap(shape[Rank - 2], shape[Rank - 1]);
   auto y = Tensor<T, Rank>::empty(shape, x.device());
-  cpu::transpose(View<const T, 3>{x.data(), {outer, rows, columns}}, View<T, 3>{y.data(), {outer, columns, rows}});
+  const View<const T, 3> from{x.data(), {outer, rows, columns}};
+  const View<T, 3> to{y.data(), {outer, columns, rows}};
+  QUERN_RUN(T, device, transpose(from, to));
   return y;
 }
 

@@ -16,6 +16,8 @@
 #include <optional>
 
 #include <quern/cpu/adam.hpp>
+#include <quern/cuda/adam.hpp>
+#include <quern/optim/listed.hpp>
 #include <quern/tensor/accumulate.hpp>
 #include <quern/tensor/walk.hpp>
 
@@ -54,21 +56,37 @@ struct Adam {
   void step(M& model, M& grads, const Rule& rule = {}) {
     ++steps;
     M& tops = largest ? *largest : second;
+    detail::Listed<cuda::AdamParameter> listed;
     walk_tensors(
         [&](const Path& path, auto& w, auto& g, auto& m, auto& v, auto& top) {
           const ParameterOptions p = options_of(rule, path);
           if (!p.train || w.size() == 0) return;
           detail::require_fitting("adam", path, w.shape(), g.shape(), m.shape(),
                                   g.size() == w.size() && m.size() == w.size());
+          if (detail::on_gpu("adam", w, g, m, v)) {
+            if constexpr (has_kernels<typename std::remove_cvref_t<decltype(w)>::Element>)
+              return listed.add(listed_parameter(p, w, g, m, v, top));
+          }
           notice_hand_written(g);
           cpu::adam(w.rows(), std::as_const(g).rows(), touched_rows(g), m.data(), v.data(),
                     largest ? top.data() : nullptr, step_of(p));
           zero(g);
         },
         model, grads, first, second, tops);
+    const cpu::AdamStep s = step_of({});
+    listed.each([&](const auto* list, std::int64_t n) { cuda::adam(list, n, {s.beta1, s.beta2, s.epsilon}); });
   }
 
  private:
+  template <class T, int Rank>
+  cuda::AdamParameter<T> listed_parameter(const ParameterOptions& p, Tensor<T, Rank>& w, Tensor<T, Rank>& g,
+                                          Tensor<T, Rank>& m, Tensor<T, Rank>& v, Tensor<T, Rank>& top) const {
+    const cpu::AdamStep s = step_of(p);
+    return {
+        w.data(),           g.data(), m.data(), v.data(), largest ? top.data() : nullptr, hand_over_marks(g), w.size(),
+        w.rows().extent(1), s.rate,   s.l2,     s.decay};
+  }
+
   /// The numbers of this step for one parameter. Both bias corrections are folded into the rate and epsilon.
   cpu::AdamStep step_of(const ParameterOptions& p) const {
     const double correct1 = 1 - std::pow(options.beta1, double(steps));

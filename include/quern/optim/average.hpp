@@ -10,6 +10,8 @@
 #include <algorithm>
 
 #include <quern/cpu/sgd.hpp>
+#include <quern/cuda/sgd.hpp>
+#include <quern/optim/listed.hpp>
 #include <quern/tensor/walk.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -18,17 +20,21 @@ namespace detail {
 /// average += weight · (model - average); exactly the model where the weight is 1.
 template <class M>
 void average_towards(M& average, const M& model, double weight) {
+  Listed<cuda::AveragedParameter> listed;
   walk_tensors(
       [&](const Path& path, auto& a, const auto& w) {
         require(a.shape() == w.shape(), "average: ", path, " is ", w.shape(), " in the model, ", a.shape(),
                 " in the average; make a new average");
-        if (weight == 1) {
-          std::copy_n(w.data(), w.size(), a.data());
-        } else {
-          cpu::move_towards(a.data(), w.data(), w.size(), weight);
+        using T = typename std::remove_cvref_t<decltype(w)>::Element;
+        if (w.size() == 0) return;
+        if (weight == 1) return copy_bytes(a.data(), a.device(), w.data(), w.device(), w.bytes());
+        if (on_gpu("average", a, w)) {
+          if constexpr (has_kernels<T>) return listed.add(cuda::AveragedParameter<T>{a.data(), w.data(), w.size()});
         }
+        cpu::move_towards(a.data(), w.data(), w.size(), weight);
       },
       average, model);
+  listed.each([&](const auto* list, std::int64_t n) { cuda::move_towards(list, n, weight); });
 }
 }  // namespace detail
 

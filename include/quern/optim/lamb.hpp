@@ -15,6 +15,8 @@
 #include <cmath>
 
 #include <quern/cpu/lamb.hpp>
+#include <quern/cuda/lamb.hpp>
+#include <quern/optim/listed.hpp>
 #include <quern/tensor/accumulate.hpp>
 #include <quern/tensor/walk.hpp>
 
@@ -48,11 +50,19 @@ struct Lamb {
     ++steps;
     const double correct1 = 1 - std::pow(options.beta1, double(steps));
     const double correct2 = std::sqrt(1 - std::pow(options.beta2, double(steps)));
+    detail::Listed<cuda::LambParameter> listed;
     walk_tensors(
         [&](const Path& path, auto& w, auto& g, auto& m, auto& v) {
           const ParameterOptions p = options_of(rule, path);
           if (!p.train || w.size() == 0) return;
           detail::require_fitting("lamb", path, w.shape(), g.shape(), m.shape(), true);
+          using T = typename std::remove_cvref_t<decltype(w)>::Element;
+          if (detail::on_gpu("lamb", w, g, m, v)) {
+            if constexpr (has_kernels<T>)
+              return listed.add(cuda::LambParameter<T>{w.data(), g.data(), m.data(), v.data(), hand_over_marks(g),
+                                                       w.size(), w.rows().extent(1), options.rate * p.rate,
+                                                       options.weight_decay * p.decay});
+          }
           notice_hand_written(g);
           cpu::lamb(w.rows(), std::as_const(g).rows(), touched_rows(g), m.data(), v.data(),
                     {options.rate * p.rate, options.beta1, options.beta2, options.epsilon * correct2,
@@ -60,6 +70,9 @@ struct Lamb {
           zero(g);
         },
         model, grads, first, second);
+    listed.each([&](const auto* list, std::int64_t n) {
+      cuda::lamb(list, n, {options.beta1, options.beta2, options.epsilon * correct2, correct2 / correct1});
+    });
   }
 };
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <quern/cpu/convert.hpp>
+#include <quern/cuda/convert.hpp>
 #include <quern/optim/sgd.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -44,7 +45,9 @@ class MixedPrecision {
 
   /// grads += the bf16 gradients, which are zero afterwards. Lists of touched rows are kept.
   void collect(M<float>& grads) {
-    walk_tensors([&](const Path& path, auto& low, auto& g) { collect_one(path, low, g); }, gradients_, grads);
+    std::vector<cuda::MixedParameter> listed;
+    walk_tensors([&](const Path& path, auto& low, auto& g) { collect_one(path, low, g, listed); }, gradients_, grads);
+    if constexpr (has_cuda) cuda::collect(listed.data(), std::int64_t(listed.size()));
   }
 
   /// Collects into `grads`, steps `model` with any optimizer, and brings the working copy up to date.
@@ -56,28 +59,42 @@ class MixedPrecision {
     walk_tensors(
         [&](const Path&, auto& g) {
           notice_hand_written(g);
-          const bool all = !listed_alone || !is_row_sparse(g);
+          // On a GPU the list is a row of marks, which the step clears: there all is converted.
+          const bool all = !listed_alone || !is_row_sparse(g) || g.device().is_cuda();
           changed.push_back(all ? detail::ChangedRows{} : detail::ChangedRows{false, g.storage()->touched->rows});
         },
         grads);
     optimizer.step(model, grads, rule);
     auto next = changed.begin();
-    walk_tensors([&](const Path& path, const auto& w, auto& low) { refresh_one(path, w, low, *next++); },
-                 std::as_const(model), working_);
+    refresh(model, [&] { return *next++; });
   }
 
   /// The working copy anew: for a model that something else than `step` has changed.
   void refresh(const M<float>& model) {
-    const detail::ChangedRows all;
-    walk_tensors([&](const Path& path, const auto& w, auto& low) { refresh_one(path, w, low, all); }, model, working_);
+    refresh(model, [] { return detail::ChangedRows{}; });
   }
 
  private:
+  /// `changed()` gives the changed rows of one parameter after another.
+  void refresh(const M<float>& model, auto&& changed) {
+    std::vector<cuda::MixedParameter> listed;
+    walk_tensors([&](const Path& path, const auto& w, auto& low) { refresh_one(path, w, low, changed(), listed); },
+                 model, working_);
+    if constexpr (has_cuda) cuda::refresh(listed.data(), std::int64_t(listed.size()));
+  }
+
   template <int Rank>
-  static void collect_one(const Path& path, Tensor<bf16, Rank>& low, Tensor<float, Rank>& g) {
+  static void collect_one(const Path& path, Tensor<bf16, Rank>& low, Tensor<float, Rank>& g,
+                          std::vector<cuda::MixedParameter>& listed) {
     require(low.shape() == g.shape() && low.size() == g.size(), "mixed_precision: the gradient of ", path, " is ",
             low.shape(), " in bf16, ", g.shape(), " in float; make grads with zeros_like(model) and the same rule");
     if (!low.storage()) return;
+    if (detail::on_gpu("mixed_precision", g, low)) {
+      if (low.size() == 0) return;
+      if (!is_row_sparse(low) && g.storage()->touched) g.storage()->touched->all = true;
+      return listed.push_back(
+          {g.data(), low.data(), row_marks(g), hand_over_marks(low), low.size(), low.rows().extent(1)});
+    }
     notice_hand_written(low);
     if (is_row_sparse(low)) {
       const auto from = low.rows();
@@ -95,8 +112,13 @@ class MixedPrecision {
 
   template <int Rank>
   static void refresh_one(const Path& path, const Tensor<float, Rank>& w, Tensor<bf16, Rank>& low,
-                          const detail::ChangedRows& changed) {
+                          const detail::ChangedRows& changed, std::vector<cuda::MixedParameter>& listed) {
     require(w.shape() == low.shape(), "mixed_precision: ", path, " is ", w.shape(), ", its working copy ", low.shape());
+    if (detail::on_gpu("mixed_precision", w, low)) {
+      if (w.size() > 0)
+        listed.push_back({const_cast<float*>(w.data()), low.data(), nullptr, nullptr, w.size(), w.rows().extent(1)});
+      return;
+    }
     const auto from = w.rows();
     if (changed.all) return cpu::convert(w.data(), low.data(), w.size());
     for (auto row : changed.rows) cpu::convert(from.row(row), low.rows().row(row), from.extent(1));

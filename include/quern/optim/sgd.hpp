@@ -12,6 +12,8 @@
 /// A row-sparse gradient steps as a dense one does, bit for bit: the velocity moves rows no text touched, too.
 #pragma once
 #include <quern/cpu/sgd.hpp>
+#include <quern/cuda/sgd.hpp>
+#include <quern/optim/listed.hpp>
 #include <quern/tensor/accumulate.hpp>
 #include <quern/tensor/walk.hpp>
 
@@ -24,14 +26,21 @@ struct Sgd {
   /// One step with `grads`, which is zero afterwards. Without decay, rows no text touched are not visited.
   template <class M, class Rule = TrainAll>
   void step(M& model, M& grads, const Rule& rule = {}) const {
+    detail::Listed<cuda::SgdParameter> listed;
     walk_tensors(
         [&](const Path& path, auto& w, auto& g) {
           const ParameterOptions p = options_of(rule, path);
           if (!p.train || w.size() == 0) return;
           require(g.shape() == w.shape(), "sgd: ", path, " is ", w.shape(), ", its gradient ", g.shape(),
                   "; make grads with zeros_like(model)");
-          notice_hand_written(g);
           const double r = rate * p.rate, l2 = weight_decay * p.decay;
+          using T = typename std::remove_cvref_t<decltype(w)>::Element;
+          if (detail::on_gpu("sgd", w, g)) {
+            if constexpr (has_kernels<T>)
+              return listed.add(cuda::SgdParameter<T>{w.data(), g.data(), nullptr, hand_over_marks(g), w.size(),
+                                                      w.rows().extent(1), r, l2});
+          }
+          notice_hand_written(g);
           if (is_row_sparse(g) && l2 == 0) {
             const auto width = w.rows().extent(1);
             for (auto row : g.storage()->touched->rows) cpu::sgd(w.rows().row(row), g.rows().row(row), width, r, 0);
@@ -41,6 +50,7 @@ struct Sgd {
           zero(g);
         },
         model, grads);
+    listed.each([&](const auto* list, std::int64_t n) { cuda::sgd(list, n); });
   }
 };
 
@@ -71,12 +81,20 @@ struct Momentum {
   template <class Rule = TrainAll>
   void step(M& model, M& grads, const Rule& rule = {}) {
     const double rest = ++steps == 1 ? 1 : 1 - options.dampening;
+    detail::Listed<cuda::SgdParameter> listed;
     walk_tensors(
         [&](const Path& path, auto& w, auto& g, auto& u) {
           const ParameterOptions p = options_of(rule, path);
           if (!p.train || w.size() == 0) return;
           require(g.shape() == w.shape() && u.shape() == w.shape(), "momentum: ", path, " is ", w.shape(),
                   ", its gradient ", g.shape(), ", its velocity ", u.shape(), "; make grads with zeros_like(model)");
+          using T = typename std::remove_cvref_t<decltype(w)>::Element;
+          if (detail::on_gpu("momentum", w, g, u)) {
+            if constexpr (has_kernels<T>)
+              return listed.add(cuda::SgdParameter<T>{w.data(), g.data(), u.data(), hand_over_marks(g), w.size(),
+                                                      w.rows().extent(1), options.rate * p.rate,
+                                                      options.weight_decay * p.decay});
+          }
           notice_hand_written(g);
           cpu::sgd_momentum(
               w.rows(), std::as_const(g).rows(), touched_rows(g), u.data(),
@@ -84,6 +102,9 @@ struct Momentum {
           zero(g);
         },
         model, grads, velocity);
+    listed.each([&](const auto* list, std::int64_t n) {
+      cuda::sgd_momentum(list, n, {options.momentum, rest, options.nesterov});
+    });
   }
 };
 

@@ -96,6 +96,12 @@ const char* touched_rows(Tensor<T, Rank>& gradient) {
   return gradient.storage() ? detail::touched_rows(*gradient.storage().block(), gradient.rows().extent(0)) : nullptr;
 }
 
+/// Where an op's kernel marks the rows it writes to; null for a gradient that keeps no marks. On a GPU alone.
+template <class T, int Rank>
+char* row_marks(Tensor<T, Rank>& gradient) {
+  return const_cast<char*>(touched_rows(gradient));
+}
+
 /// y += x. A gradient that is all zero takes the values instead of adding them.
 template <class T, int Rank>
 void accumulate(Tensor<T, Rank>& y, const Tensor<T, Rank>& x) {
@@ -128,6 +134,18 @@ void touch_row(Tensor<T, 2>& gradient, std::int32_t row) {
   auto& seen = touched->seen[std::size_t(row)];
   if (!seen) touched->rows.push_back(row);
   seen = 1;
+}
+
+/// For the kernel of an optimizer, which reads a gradient on a GPU and clears it, marks included: gives the marks, null
+/// where all rows count. From here on the gradient counts as zero.
+template <class T, int Rank>
+char* hand_over_marks(Tensor<T, Rank>& gradient) {
+  auto* touched = gradient.storage()->touched;
+  if (!touched) return nullptr;
+  if (!touched->all) return row_marks(gradient);
+  touched->all = false;
+  if (touched->marks) set_bytes(touched->marks, gradient.device(), 0, std::size_t(gradient.rows().extent(0)));
+  return nullptr;
 }
 
 /// Sets a gradient to zero. One that keeps a list of its rows clears only those, and begins a new list.

@@ -44,6 +44,9 @@ void synchronize(int device = 0);
 /// y[i] += x[i], for float and bf16.
 template <class T>
 void accumulate(T* y, const T* x, std::int64_t n);
+/// y[i] = x[i], float to bf16 or back.
+template <class X, class Y>
+void convert(const X* x, Y* y, std::int64_t n);
 /// Clears the rows of `row_bytes` bytes each that `marks` names, and the marks.
 void zero_rows(void* data, std::int64_t rows, std::size_t row_bytes, char* marks);
 }  // namespace cuda

@@ -19,13 +19,21 @@ struct PhiloxKey {
   std::uint32_t x[2];
 };
 
+/// The upper half of a product of 64 bits. nvcc takes a product of two 64-bit numbers for more than one instruction.
+QUERN_HD constexpr std::uint32_t upper_half_of_product(std::uint32_t a, std::uint32_t b) {
+#ifdef __CUDA_ARCH__
+  return __umulhi(a, b);
+#else
+  return std::uint32_t(std::uint64_t{a} * b >> 32);
+#endif
+}
+
 /// Ten rounds of Philox4x32: 128 bits of counter and 64 bits of key in, 128 random bits out.
 QUERN_HD constexpr PhiloxBlock philox(PhiloxBlock counter, PhiloxKey key) {
   for (int round = 0; round < 10; ++round) {
-    const std::uint64_t p0 = std::uint64_t{0xD2511F53} * counter.x[0];
-    const std::uint64_t p1 = std::uint64_t{0xCD9E8D57} * counter.x[2];
-    counter = {std::uint32_t(p1 >> 32) ^ counter.x[1] ^ key.x[0], std::uint32_t(p1),
-               std::uint32_t(p0 >> 32) ^ counter.x[3] ^ key.x[1], std::uint32_t(p0)};
+    constexpr std::uint32_t m0 = 0xD2511F53, m1 = 0xCD9E8D57;
+    counter = {upper_half_of_product(m1, counter.x[2]) ^ counter.x[1] ^ key.x[0], m1 * counter.x[2],
+               upper_half_of_product(m0, counter.x[0]) ^ counter.x[3] ^ key.x[1], m0 * counter.x[0]};
     key.x[0] += 0x9E3779B9;
     key.x[1] += 0xBB67AE85;
   }

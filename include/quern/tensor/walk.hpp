@@ -195,6 +195,19 @@ M zeros_like(const M& model, const Rule& rule = {}) {
   return zeros;
 }
 
+/// Where a model's parameters are.
+template <class M>
+Device device_of(const M& model) {
+  Device device;
+  bool found = false;
+  walk_tensors(
+      [&](const Path&, const auto& w) {
+        if (!found && w.size() > 0) device = w.device(), found = true;
+      },
+      model);
+  return device;
+}
+
 /// The same model on another device, names included: `auto on_gpu = to(model, Device::cuda())`.
 template <class M>
 requires detail::Visitable<const M> M to(const M& model, Device device) {
@@ -212,9 +225,19 @@ requires detail::Visitable<const M> M to(const M& model, Device device) {
 }
 
 namespace detail {
-/// Every element in another number type; on a GPU by way of the host.
+/// Every element in another number type; on a GPU, where there is no kernel for both, by way of the host.
 template <class U, class T, int Rank>
 Tensor<U, Rank> converted(const Tensor<T, Rank>& x) {
+  if constexpr (has_kernels<T> && has_kernels<U>) {
+    if (x.device().is_cuda()) {
+      if constexpr (std::is_same_v<T, U>) return x;
+      if constexpr (!std::is_same_v<T, U>) {
+        auto y = Tensor<U, Rank>::empty(x.shape(), x.device());
+        cuda::convert(x.data(), y.data(), x.size());
+        return y;
+      }
+    }
+  }
   if (x.device().is_cuda()) return converted<U>(x.to(Device::cpu())).to(x.device());
   auto y = Tensor<U, Rank>::empty(x.shape());
   for (std::int64_t i = 0; i < x.size(); ++i) y.data()[i] = static_cast<U>(x.data()[i]);

@@ -17,6 +17,7 @@
 #include <span>
 
 #include <quern/autograd/tape.hpp>
+#include <quern/cuda/ascend.hpp>
 #include <quern/loss/cross_entropy.hpp>
 #include <quern/train/evaluate.hpp>
 #include <quern/train/options.hpp>
@@ -55,7 +56,7 @@ Packed<Recorded<T>> perturbed(Tape& tape, const Packed<Recorded<T>>& e, Perturba
   Tensor<T, 2> moved = p.r.storage() ? e.rows.value() : e.rows.value().share();  // a copy, if it is to be changed
   if (p.r.storage()) accumulate(moved, p.r);
   if (!wants_gradient(e.rows)) {  // of a table that is not trained: watched by themselves
-    p.gradient = Tensor<T, 2>(moved.shape());
+    p.gradient = Tensor<T, 2>(moved.shape(), moved.device());
     return {tape.watch(moved, p.gradient), e.offsets};
   }
   auto backward = [x = e.rows, &p](Tape& t, const Tensor<T, 2>& dy) {
@@ -88,9 +89,14 @@ void ascend_text(T* r, const T* g, std::int64_t n, double step, double epsilon) 
 /// One step up for each text of a batch. A text belongs to one thread: the same bits for any number of them.
 template <class T>
 void ascend(Perturbation<T>& p, const Offsets& offsets, const Attack& attack) {
-  if (!p.r.storage()) p.r = Tensor<T, 2>(p.gradient.shape());
+  const Device device = common_device("attack", p.gradient, offsets);
+  if (!p.r.storage()) p.r = Tensor<T, 2>(p.gradient.shape(), device);
   const std::int64_t width = p.r.extent(1);
   const double step = attack.length_of_step();
+  if constexpr (has_kernels<T>) {
+    if (device.is_cuda())
+      return cuda::ascend(p.r.view(), std::as_const(p.gradient).view(), offsets.view(), step, attack.epsilon);
+  }
   parallel_for(offsets.size() - 1, 8, [&](std::int64_t begin, std::int64_t end) {
     for (auto b = begin; b < end; ++b)
       detail::ascend_text(p.r.data() + offsets(b) * width, p.gradient.data() + offsets(b) * width,
@@ -121,8 +127,11 @@ Metrics evaluate_under_attack(const M<T>& model, const Encoded& texts, std::span
                               std::int64_t classes, const Attack& attack) {
   require(!texts.labels.empty() || indices.empty(), "evaluate_under_attack: the texts have no labels");
   MetricsCounter counter(classes);
-  for (const Batch& batch : Batches(texts, plan_for_evaluation(texts, indices), 0))
-    counter.add(batch.labels.span(), softmax(model.logits(attacked(model, batch, attack))));
+  BatchStage stage(device_of(model));
+  for (const Batch& batch : Batches(texts, plan_for_evaluation(texts, indices), 0)) {
+    const auto p = softmax(model.logits(attacked(model, stage(batch), attack)));
+    counter.add(batch.labels.span(), p.to(Device::cpu()));
+  }
   return counter.result();
 }
 template <template <class> class M, class T>

@@ -2,14 +2,18 @@
 ///
 ///   Tensor<float, 2> p = probabilities_of(model, texts);              // [texts, C]
 ///   Metrics m = evaluate(model, texts, split.held, 2);                // against the texts' labels
+///
+/// The model computes where it is; what comes out is on the host.
 #pragma once
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <span>
 
+#include <quern/cuda/stage.hpp>
 #include <quern/data/batches.hpp>
 #include <quern/ops/softmax.hpp>
+#include <quern/tensor/walk.hpp>
 #include <quern/train/metrics.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -30,13 +34,23 @@ inline BatchPlan plan_for_evaluation(const Encoded& texts, std::span<const std::
   return plan;
 }
 
+namespace detail {
+/// A model that cannot be walked, a function, computes on the CPU.
+template <class M>
+Device device_to_evaluate(const M& model) {
+  if constexpr (Visitable<const M>) return device_of(model);
+  return {};
+}
+}  // namespace detail
+
 /// How well `model` finds the labels of the examples `indices`.
 template <class M>
 Metrics evaluate(const M& model, const Encoded& texts, std::span<const std::int64_t> indices, std::int64_t classes) {
   require(!texts.labels.empty() || indices.empty(), "evaluate: the texts have no labels");
   MetricsCounter counter(classes);
+  BatchStage stage(detail::device_to_evaluate(model));
   for (const Batch& batch : Batches(texts, plan_for_evaluation(texts, indices), 0))
-    counter.add(batch.labels.span(), softmax(model(batch)));
+    counter.add(batch.labels.span(), softmax(model(stage(batch))).to(Device::cpu()));
   return counter.result();
 }
 template <class M>
@@ -49,10 +63,11 @@ template <template <class> class M, class T>
 Tensor<T, 2> probabilities_of(const M<T>& model, const Encoded& texts, std::int64_t classes) {
   auto all = Tensor<T, 2>::empty({texts.size(), classes});
   T* to = all.data();
+  BatchStage stage(detail::device_to_evaluate(model));
   for (const Batch& batch : Batches(texts, plan_for_evaluation(texts, detail::all_of(texts)), 0)) {
-    const auto p = softmax(model(batch));
+    const auto p = softmax(model(stage(batch)));
     require(p.extent(1) == classes, "probabilities_of: the model has ", p.extent(1), " classes, expected ", classes);
-    std::memcpy(static_cast<void*>(to), p.data(), p.bytes());
+    copy_bytes(to, Device::cpu(), p.data(), p.device(), p.bytes());
     to += p.size();
   }
   return all;

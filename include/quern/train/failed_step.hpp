@@ -32,6 +32,7 @@ T checked_pass(const M<T>& model, const Batch& batch, const StepRecipe& recipe, 
   options.label_smoothing = recipe.label_smoothing;
   options.class_weights = Tensor<T, 1>(recipe.class_weights.size());
   for (std::size_t c = 0; c < recipe.class_weights.size(); ++c) options.class_weights(c) = T(recipe.class_weights[c]);
+  options.class_weights = options.class_weights.to(device_of(model));
   auto grads = zeros_like(model, rule);
   Tape tape(Random(recipe.seed, Purpose::dropout, std::uint32_t(recipe.step)));
   tape.observe(&check);
@@ -107,8 +108,8 @@ std::string find_failure(const M<T>& model, const Batch& batch, const StepRecipe
   }
 }
 
-/// Fills `model` (of the right shapes) from the file and runs its step again. Gives the loss, where nothing breaks now;
-/// else throws FiniteCheck::Failure.
+/// Fills `model` (of the right shapes) from the file and runs its step again, on the model's device. Gives the loss,
+/// where nothing breaks now; else throws FiniteCheck::Failure.
 template <template <class> class M, class T>
 T rerun_failed_step(const std::string& path, M<T>& model) {
   const SafetensorsFile file(path);
@@ -127,8 +128,9 @@ T rerun_failed_step(const std::string& path, M<T>& model) {
     file.read(name, x);
     return x;
   };
-  const Batch batch{read("batch.ids", Tensor<std::int32_t, 1>()), read("batch.offsets", Offsets()),
-                    read("batch.labels", Tensor<std::int32_t, 1>())};
+  const Batch batch = to(Batch{read("batch.ids", Tensor<std::int32_t, 1>()), read("batch.offsets", Offsets()),
+                               read("batch.labels", Tensor<std::int32_t, 1>())},
+                         device_of(model));
   const auto frozen = json_value<std::vector<std::string>>(step, "frozen", path);
   FiniteCheck finite;
   return checked_pass(

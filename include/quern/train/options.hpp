@@ -6,9 +6,11 @@
 ///   for (const EpochReport& e : result.history) …                      // losses and scores of each epoch
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
+#include <quern/tensor/device.hpp>
 #include <quern/train/early_stopping.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -51,7 +53,8 @@ struct TrainOptions {
   std::uint64_t seed = 1;
   StopOn stop_on = StopOn::loss;
   std::int64_t patience = 3;
-  Attack attack{};  // trained against; adds the loss of the moved texts to that of the texts as they are
+  std::optional<Device> device{};  // to train on; none: where the model is, and there it is again afterwards
+  Attack attack{};                 // trained against; adds the loss of the moved texts to that of the texts as they are
 };
 
 /// What one epoch came to. The training loss is the objective as it fell during the epoch, dropout included; under

@@ -44,7 +44,7 @@ struct NoDecayOnBiases {
 };
 
 template <class T>
-CrossEntropyOptions<T> loss_options(const TrainOptions& options, std::int64_t classes) {
+CrossEntropyOptions<T> loss_options(const TrainOptions& options, std::int64_t classes, Device device) {
   const auto& weights = options.class_weights;
   require(weights.empty() || std::int64_t(weights.size()) == classes, "train: ", weights.size(), " class weights for ",
           classes, " classes");
@@ -52,6 +52,7 @@ CrossEntropyOptions<T> loss_options(const TrainOptions& options, std::int64_t cl
   loss.label_smoothing = options.label_smoothing;
   loss.class_weights = Tensor<T, 1>(weights.size());
   for (std::size_t c = 0; c < weights.size(); ++c) loss.class_weights(c) = T(weights[c]);
+  loss.class_weights = loss.class_weights.to(device);
   return loss;
 }
 
@@ -66,7 +67,7 @@ class TrainStep {
         model_(model),
         rule_{rule},
         grads_(zeros_like(model, rule_)),
-        loss_options_(detail::loss_options<T>(options, classes)),
+        loss_options_(detail::loss_options<T>(options, classes, device_of(model))),
         attack_(options.attack),
         clip_(options.clip),
         seed_(options.seed) {
@@ -105,10 +106,12 @@ class TrainStep {
     tape.observe(std::exchange(observer, nullptr));
     const auto recorded = tape.watch(model_, grads_, rule);
     const auto loss = cross_entropy(logits(tape, recorded, batch, p), batch.labels, loss_options_);
-    if (!std::isfinite(loss.item())) throw NotFinite{what, double(loss.item())};
-    tape.backward(loss);
+    if (loss.device().is_cuda()) tape.backward(loss);  // it need not wait until the host has looked at the loss
+    const auto value = double(loss.item());
+    if (!std::isfinite(value)) throw NotFinite{what, value};
+    if (loss.device().is_cpu()) tape.backward(loss);
     if (step == 0) check_all_reached(tape);
-    return double(loss.item());
+    return value;
   }
 
   static auto logits(Tape& tape, const M<Recorded<T>>& recorded, const Batch& batch, Perturbation<T>* p) {

@@ -32,9 +32,7 @@ namespace detail {
 template <class M>
 void copy_values(const M& from, M& to) {
   walk_tensors(
-      [](const Path&, const auto& a, auto& b) {
-        if (a.bytes()) std::memcpy(static_cast<void*>(b.data()), a.data(), a.bytes());
-      },
+      [](const Path&, const auto& a, auto& b) { copy_bytes(b.data(), b.device(), a.data(), a.device(), a.bytes()); },
       from, to);
 }
 
@@ -129,9 +127,11 @@ class Trainer {
                                          options_.seed, std::uint32_t(state_.epoch));
     const LinearWarmup warm{options_.rate, options_.warmup, options_.epochs * plan.size()};
     std::int64_t texts = 0;  // of this epoch, since this process began
-    for (const Batch& batch : Batches(all, plan, state_.batch)) {
+    BatchStage stage(device_of(model_));
+    for (const Batch& on_host : Batches(all, plan, state_.batch)) {
       if (stop_asked()) return false;
       step_.adam.options.rate = options_.warmup > 0 ? warm(state_.step) : options_.rate;
+      const Batch batch = stage(on_host);
       const double loss = step(batch, plan);
       state_.loss_sum += loss * double(batch.texts());
       state_.loss_texts += batch.texts(), state_.trained_texts += batch.texts(), texts += batch.texts();
@@ -281,6 +281,20 @@ class Trainer {
 template <template <class> class M, class T, class Rule = TrainAll>
 TrainResult train(M<T>& model, const Encoded& texts, const Split& split, std::int64_t classes,
                   const TrainOptions& options = {}, const TrainHooks& hooks = {}, const Rule& rule = {}) {
+  if (options.device && *options.device != device_of(model)) {
+    auto there = to(model, *options.device);
+    TrainOptions same = options;
+    same.device.reset();
+    const auto bring_back = [&] { detail::copy_values(there, model); };
+    try {
+      const TrainResult result = train(there, texts, split, classes, same, hooks, rule);
+      bring_back();
+      return result;
+    } catch (const Diverged&) {  // the best weights are kept
+      bring_back();
+      throw;
+    }
+  }
   return detail::Trainer<M, T, Rule>(model, texts, split, classes, options, hooks, rule).run();
 }
 

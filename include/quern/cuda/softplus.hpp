@@ -1,0 +1,14 @@
+/// Launchers of softplus; the kernels stand in kernels/softplus.cuh. Signatures as in cpu/softplus.hpp, for float and
+/// bf16.
+#pragma once
+#include <quern/base/dtype.hpp>
+#include <quern/tensor/view.hpp>
+
+namespace quern::inline QUERN_ABI::cuda {
+
+template <class T>
+void softplus(View<const T, 2> x, View<T, 2> y);
+template <class T>
+void softplus_backward(View<const T, 2> dy, View<const T, 2> x, View<T, 2> dx);
+
+}  // namespace quern::inline QUERN_ABI::cuda

@@ -1,0 +1,16 @@
+#include "kernels/add.cuh"
+
+#include <quern/cuda/add.hpp>
+
+namespace quern::inline QUERN_ABI::cuda {
+
+template <class T>
+void add(View<const T, 2> a, View<const T, 2> b, View<T, 2> y) {
+  kernels::elementwise("add", y.data, y.size(), kernels::Add{}, a.data, b.data);
+}
+
+#define QUERN_INSTANTIATE(T) template void add(View<const T, 2>, View<const T, 2>, View<T, 2>);
+QUERN_INSTANTIATE(float)
+QUERN_INSTANTIATE(bf16)
+
+}  // namespace quern::inline QUERN_ABI::cuda

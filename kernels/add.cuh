@@ -1,0 +1,3 @@
+/// Kernel of add: the sum that gradients are accumulated with.
+#pragma once
+#include "kernels/accumulate.cuh"
