@@ -112,34 +112,14 @@ std::string find_failure(const M<T>& model, const Batch& batch, const StepRecipe
   }
 }
 
-namespace detail {
-/// The device that a model's tensors are on.
-template <class M>
-Device device_of(const M& model) {
-  Device device;
-  walk_tensors(
-      [&](const Path&, const auto& x) {
-        if (x.storage()) device = x.device();
-      },
-      model);
-  return device;
-}
-}  // namespace detail
-
 /// Fills `model` (of the right shapes) from the file and runs its step again, on the model's device. Gives the loss,
 /// where nothing breaks now; else throws FiniteCheck::Failure.
 template <template <class> class M, class T>
 T rerun_failed_step(const std::string& path, M<T>& model) {
-  const Device device = detail::device_of(model);
+  const Device device = device_of(model);
   const SafetensorsFile file(path);
   const nlohmann::json step = parse_json(file.note("step"), path + ": step");
-  if (device.is_cuda()) {
-    M<T> on_host = to(model, Device::cpu());
-    load_safetensors(on_host, file, "model.");
-    model = to(on_host, device);
-  } else {
-    load_safetensors(model, file, "model.");
-  }
+  load_safetensors(model, file, "model.");
   const auto settings = json_value<nlohmann::json>(step, "settings", path);
   walk(
       [&](const Path& at, auto& x) {
