@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Devices from end to end: what is chosen and why, errors where a GPU is missing, and a training through the CUDA path on
-# the emulator (quern_emulated is the same program, linked with it).
+# the emulator (quern_on_emulator is the same program, linked with it).
 . "$(dirname "$0")/common.bash"
 small_data >"$here/data.csv"
 
@@ -17,7 +17,7 @@ for device in gpu cuda1 cuda:x cuda: CUDA; do
   expect 1 "device '$device' is not known; expected cpu, cuda" "$quern" evaluate "$here/cpu" "$here/data.csv" --device "$device"
 done
 
-emulated=${quern}_emulated
+emulated=${quern}_on_emulator
 if [ ! -x "$emulated" ]; then
   echo "skipped: $emulated is not built; what needs no kernels passed"
   [ "$failed" = 0 ] && exit 77
