@@ -1,7 +1,7 @@
 /// Functions of one number that element-wise kernels share. Each comes as precise as the type asks for: over float with
 /// the functions of CUDA's library, 1 or 2 units in the last place; over bf16, which shows 8 bits, by the units for
-/// special functions, to 2^-16 of the value or better. A float kernel waits for its memory longer than any of these takes; a bf16
-/// kernel moves half the bytes, and would wait for erff.
+/// special functions, to 2^-16 of the value or better. A float kernel waits for its memory longer than any of these
+/// takes; a bf16 kernel moves half the bytes, and would wait for erff.
 ///
 ///   const float y = logistic<T>(x);
 #pragma once

@@ -11,8 +11,8 @@ namespace quern::inline QUERN_ABI::kernels {
 inline constexpr int column_threads = 256;
 
 /// How a block's threads are laid over rows of `width` units: `lanes` of them (a power of two) beside each other, then
-/// the next row. A row wider than that is cut into `chunks`. Each thread takes the same unit of `rows_a_thread` rows, so
-/// that as many loads are under way.
+/// the next row. A row wider than that is cut into `chunks`. Each thread takes the same unit of `rows_a_thread` rows,
+/// so that as many loads are under way.
 struct ColumnGrid {
   static constexpr int rows_a_thread = 4;
   std::int64_t width;

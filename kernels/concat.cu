@@ -17,7 +17,8 @@ void copy_parts(const char* name, void* whole, std::int64_t rows, std::int64_t s
     for (; count < ColumnParts::most && first + std::size_t(count) < parts.size(); ++count) {
       const auto& x = parts[first + std::size_t(count)];
       const auto bytes = x.extent(1) * std::int64_t(sizeof *x.data);
-      p.part[count] = {const_cast<void*>(static_cast<const void*>(x.data)), at, {.width = bytes, .lanes = 1, .chunks = 1}};
+      p.part[count] = {
+          const_cast<void*>(static_cast<const void*>(x.data)), at, {.width = bytes, .lanes = 1, .chunks = 1}};
       at += bytes;
     }
     kernels::copy_columns(name, p, count, into_whole);
@@ -36,7 +37,7 @@ void concat_backward(View<const T, 2> dy, const std::vector<View<T, 2>>& parts) 
              false);
 }
 
-#define QUERN_INSTANTIATE(T)                                            \
+#define QUERN_INSTANTIATE(T)                                              \
   template void concat(const std::vector<View<const T, 2>>&, View<T, 2>); \
   template void concat_backward(View<const T, 2>, const std::vector<View<T, 2>>&);
 QUERN_INSTANTIATE(float)

@@ -5,14 +5,14 @@ namespace quern::inline QUERN_ABI::cuda {
 using kernels::blocks_of_256;
 
 void window_offsets(View<const std::int64_t, 1> offsets, std::int64_t width, View<std::int64_t, 1> windows) {
-  kernels::launch("window_offsets", kernels::window_offsets, {.grid = {blocks_of_256(windows.size())}, .block = {256}},
-                  offsets, width, windows);
+  kernels::launch("window_offsets", kernels::window_offsets<std::int64_t>,
+                  {.grid = {blocks_of_256(windows.size())}, .block = {256}}, offsets, width, windows);
 }
 
 void window_places(View<const std::int64_t, 1> offsets, std::int64_t width, const WindowPlaces& places,
                    bool none_empty) {
   kernels::require_countable("window_places", places.source.size(), 0);
-  kernels::launch("window_places", kernels::window_places,
+  kernels::launch("window_places", kernels::window_places<std::int32_t>,
                   {.grid = {blocks_of_256(std::max(places.source.size(), offsets.size() - 1))}, .block = {256}},
                   offsets, width, places.source, places.padded, places.text, none_empty ? fault() : nullptr);
 }

@@ -80,28 +80,30 @@ __device__ inline std::int64_t text_of_window(const std::int64_t* offsets, std::
 }
 
 /// Thread p of the grid looks padded row p up, and checks text p. Grid: max(padded rows, texts) / 256 blocks of 256.
-inline __global__ void __launch_bounds__(256)
-    window_places(View<const std::int64_t, 1> offsets, std::int64_t width, View<std::int32_t, 1> source,
-                  View<std::int32_t, 1> padded, View<std::int32_t, 1> text, cuda::Fault* fault_of_empty) {
+template <class Index>
+__global__ void __launch_bounds__(256)
+    window_places(View<const std::int64_t, 1> offsets, std::int64_t width, View<Index, 1> source, View<Index, 1> padded,
+                  View<Index, 1> text, cuda::Fault* fault_of_empty) {
   const std::int64_t p = std::int64_t(blockIdx.x) * 256 + threadIdx.x, gap = width - 1, texts = offsets.size() - 1;
   if (fault_of_empty && p < texts && offsets.data[p + 1] <= offsets.data[p])
     report_fault(fault_of_empty, cuda::FaultKind::empty_text, p, 0, 0);
   if (p >= source.size()) return;
-  int found = -1;
+  Index found = -1;
   if (p < text.size()) {
     const std::int64_t b = text_of_window(offsets.data, texts, gap, p), row = p - (b + 1) * gap;
-    text.data[p] = int(b);
+    text.data[p] = Index(b);
     if (row >= offsets.data[b] && row < offsets.data[b + 1]) {
-      found = int(row);
-      padded.data[row] = int(p);
+      found = Index(row);
+      padded.data[row] = Index(p);
     }
   }
   source.data[p] = found;
 }
 
 /// One thread an offset.
-inline __global__ void __launch_bounds__(256)
-    window_offsets(View<const std::int64_t, 1> offsets, std::int64_t width, View<std::int64_t, 1> windows) {
+template <class Offset>
+__global__ void __launch_bounds__(256)
+    window_offsets(View<const Offset, 1> offsets, std::int64_t width, View<Offset, 1> windows) {
   const std::int64_t b = std::int64_t(blockIdx.x) * 256 + threadIdx.x;
   if (b < windows.size()) windows.data[b] = offsets.data[b] + b * (width - 1);
 }

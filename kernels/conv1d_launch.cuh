@@ -30,8 +30,8 @@ WindowsOperand<T, k_inside> windows_of(View<const T, 2> x, const cuda::WindowPla
 
 /// Threads count windows in 32 bits.
 inline void require_countable(const char* op, std::int64_t lines, std::int64_t inside) {
-  constexpr std::int64_t most = (std::int64_t{1} << 31) - 1;
-  require(lines <= most && inside <= most, op, ": ", lines, " windows of ", inside, " elements; at most 2^31 - 1 each");
+  require(std::max(lines, inside) <= largest_extent, op, ": ", lines, " windows of ", inside, " elements; at most ",
+          largest_extent, " each");
 }
 
 inline unsigned blocks_of_256(std::int64_t n) { return unsigned((n + 255) / 256); }

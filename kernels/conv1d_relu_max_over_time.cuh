@@ -45,7 +45,7 @@ union ConvMaxShared {
 /// Grid: tiles of windows x filters; block: Engine::threads. After the product each thread takes pairs of a text and a
 /// filter and walks down the rows of the tile that are the text's.
 template <class Engine, int width, class A, class B, class T>
-__global__ void __launch_bounds__(Engine::threads, blocks_wanted<Engine, width>)
+__global__ void __launch_bounds__(Engine::threads, blocks_wanted<Engine, width, A, B>)
     conv_max_tiles(A windows, B taps, const T* bias, std::int64_t m, std::int64_t n, std::int64_t depth,
                    const std::int64_t* offsets, const std::int32_t* text, std::int64_t gap, Candidates found) {
   auto& s = shared_memory<ConvMaxShared<Engine>>();

@@ -26,7 +26,7 @@ void dropout_slow(View<const T, 2> x, View<T, 2> y, double p, const Random& rand
                   mask_of(p, random, op));
 }
 
-#define QUERN_INSTANTIATE(T)                                                                   \
+#define QUERN_INSTANTIATE(T)                                                                 \
   template void dropout(View<const T, 2>, View<T, 2>, double, const Random&, std::uint32_t); \
   template void dropout_slow(View<const T, 2>, View<T, 2>, double, const Random&, std::uint32_t);
 QUERN_INSTANTIATE(float)

@@ -9,7 +9,8 @@
 namespace quern::inline QUERN_ABI::kernels {
 
 /// The mask, for any kernel that fuses dropout with other work: element i stays where its 32 bits are at least
-/// `threshold`, p · 2^32, and is then multiplied by `scale`, 1 / (1-p). What stands in a dropped place is gone, NaN too.
+/// `threshold`, p · 2^32, and is then multiplied by `scale`, 1 / (1-p). What stands in a dropped place is gone, NaN
+/// too.
 struct DropoutMask {
   RandomStream stream;
   std::uint32_t threshold;

@@ -7,11 +7,11 @@
 namespace quern::inline QUERN_ABI::cuda {
 namespace {
 
-/// Both stages over vectors of `width` columns. The slices are as many as give about 512 blocks, which a large GPU holds
-/// at once, but no thread gets fewer than four rows: then there is less to add up than to launch.
+/// Both stages over vectors of `width` columns. The slices are as many as give about 512 blocks, which a large GPU
+/// holds at once, but no thread gets fewer than four rows: then there is less to add up than to launch.
 template <int width, class T, class F>
 void run_backward_bias(const char* name, View<const T, 2> dy, View<const T, 2> x, View<T, 2> dx, View<T, 1> dbias,
-                   const F& f) {
+                       const F& f) {
   using namespace kernels;
   if (dx.extent(1) == 0) return;
   BiasGrid g{.rows = dx.extent(0), .columns = dx.extent(1), .rows_a_slice = 1, .lanes = 1};
@@ -33,7 +33,7 @@ void run_backward_bias(const char* name, View<const T, 2> dy, View<const T, 2> x
 /// Rows are read in vectors where every one of them begins at a multiple of 16 bytes.
 template <class T, class F>
 void run_backward_bias(const char* name, View<const T, 2> dy, View<const T, 2> x, View<T, 2> dx, View<T, 1> dbias,
-                   const F& f) {
+                       const F& f) {
   constexpr int width = kernels::pack_width<T>;
   if (kernels::starts_at_16_bytes(dy.data, x.data, dx.data) && dx.extent(1) % width == 0)
     return run_backward_bias<width>(name, dy, x, dx, dbias, f);
@@ -82,14 +82,14 @@ void gelu_tanh_backward_bias_slow(View<const T, 2> dy, View<const T, 2> x, View<
   run_slow(dy, x, dx, dbias, kernels::GeluTanhBackward<T>{});
 }
 
-#define QUERN_INSTANTIATE(T)                                                                                      \
-  template void gelu_erf(View<const T, 2>, View<T, 2>);                                                           \
-  template void gelu_erf_backward(View<const T, 2>, View<const T, 2>, View<T, 2>);                                \
-  template void gelu_erf_backward_bias(View<const T, 2>, View<const T, 2>, View<T, 2>, View<T, 1>);               \
-  template void gelu_erf_backward_bias_slow(View<const T, 2>, View<const T, 2>, View<T, 2>, View<T, 1>);          \
-  template void gelu_tanh(View<const T, 2>, View<T, 2>);                                                          \
-  template void gelu_tanh_backward(View<const T, 2>, View<const T, 2>, View<T, 2>);                               \
-  template void gelu_tanh_backward_bias(View<const T, 2>, View<const T, 2>, View<T, 2>, View<T, 1>);              \
+#define QUERN_INSTANTIATE(T)                                                                             \
+  template void gelu_erf(View<const T, 2>, View<T, 2>);                                                  \
+  template void gelu_erf_backward(View<const T, 2>, View<const T, 2>, View<T, 2>);                       \
+  template void gelu_erf_backward_bias(View<const T, 2>, View<const T, 2>, View<T, 2>, View<T, 1>);      \
+  template void gelu_erf_backward_bias_slow(View<const T, 2>, View<const T, 2>, View<T, 2>, View<T, 1>); \
+  template void gelu_tanh(View<const T, 2>, View<T, 2>);                                                 \
+  template void gelu_tanh_backward(View<const T, 2>, View<const T, 2>, View<T, 2>);                      \
+  template void gelu_tanh_backward_bias(View<const T, 2>, View<const T, 2>, View<T, 2>, View<T, 1>);     \
   template void gelu_tanh_backward_bias_slow(View<const T, 2>, View<const T, 2>, View<T, 2>, View<T, 1>);
 QUERN_INSTANTIATE(float)
 QUERN_INSTANTIATE(bf16)

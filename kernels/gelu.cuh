@@ -112,8 +112,8 @@ struct ColumnSumShared {
   float sum[8][32];
 };
 
-/// y(c) = Σ of partial(s, c) over the slices. Block 256: 32 columns beside each other, 8 threads a column, each for every
-/// eighth slice; then the first 32 threads add the eight, in order.
+/// y(c) = Σ of partial(s, c) over the slices. Block 256: 32 columns beside each other, 8 threads a column, each for
+/// every eighth slice; then the first 32 threads add the eight, in order.
 template <class T>
 __global__ void __launch_bounds__(256)
     sum_slices(const float* __restrict__ partial, T* __restrict__ y, std::int64_t slices, std::int64_t columns) {

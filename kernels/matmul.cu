@@ -1,4 +1,5 @@
 #include "kernels/matmul_launch.cuh"
+#include "kernels/vendor/vendor.hpp"
 
 #include <atomic>
 
@@ -44,6 +45,9 @@ std::string MatmulChoice::text() const {
 template <class T>
 void matmul(View<const T, 2> a, Transpose ta, View<const T, 2> b, Transpose tb, View<T, 2> y,
             const MatmulEpilogue<T>& epilogue) {
+  const bool plain = epilogue.function != MatmulFunction::gelu && !epilogue.residual;
+  const auto activation = epilogue.function == MatmulFunction::relu ? Activation::relu : Activation::none;
+  if (plain && vendor::matmul(a, ta, b, tb, y, epilogue.bias, activation)) return;
   const std::int64_t depth = depth_of(a, ta);
   kernels::with_operands(a, ta, b, tb, [&](const auto& left, const auto& right) {
     return kernels::matmul_launch("matmul", left, right, depth, kernels::output_of(y, epilogue), {},
@@ -53,7 +57,7 @@ void matmul(View<const T, 2> a, Transpose ta, View<const T, 2> b, Transpose tb, 
 
 template <class T>
 MatmulChoice matmul_variant(MatmulVariant variant, View<const T, 2> a, Transpose ta, View<const T, 2> b, Transpose tb,
-                            View<T, 2> y, const MatmulEpilogue<T>& epilogue, int parts) {
+                            View<T, 2> y, const MatmulEpilogue<T>& epilogue, int parts, MatmulTile tile) {
   using V = MatmulVariant;
   const bool for_float = variant == V::register_blocked || variant == V::tf32;
   const bool for_bf16 = variant == V::tensor_cores || variant == V::pipelined || variant == V::hopper;
@@ -63,10 +67,11 @@ MatmulChoice matmul_variant(MatmulVariant variant, View<const T, 2> a, Transpose
   return kernels::with_operands(a, ta, b, tb, [&](const auto& left, const auto& right) {
     const auto out = kernels::output_of(y, epilogue);
     if (variant == V::naive || variant == V::tiled) return launch_simple(variant, left, right, depth, out);
-    const auto choice = kernels::matmul_launch("matmul", left, right, depth, out, {int(variant), parts},
+    const auto choice = kernels::matmul_launch("matmul", left, right, depth, out, {int(variant), parts, tile},
                                                kernels::RowMajor{y.extent(1)});
-    require(choice.variant == variant, "matmul_variant: ", name_of(variant),
-            " cannot compute this product: ", choice.text());
+    require(
+        choice.variant == variant && (tile.rows == 0 || (tile.rows == choice.rows && tile.columns == choice.columns)),
+        "matmul_variant: ", name_of(variant), " cannot compute this product: ", choice.text());
     return choice;
   });
 }
@@ -75,7 +80,7 @@ MatmulChoice matmul_variant(MatmulVariant variant, View<const T, 2> a, Transpose
   template void matmul(View<const T, 2>, Transpose, View<const T, 2>, Transpose, View<T, 2>,                    \
                        const MatmulEpilogue<T>&);                                                               \
   template MatmulChoice matmul_variant(MatmulVariant, View<const T, 2>, Transpose, View<const T, 2>, Transpose, \
-                                       View<T, 2>, const MatmulEpilogue<T>&, int);
+                                       View<T, 2>, const MatmulEpilogue<T>&, int, MatmulTile);
 QUERN_INSTANTIATE(float)
 QUERN_INSTANTIATE(bf16)
 

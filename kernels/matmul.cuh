@@ -10,20 +10,27 @@
 ///
 /// Which one is launched for which product: kernels/matmul_launch.cuh.
 #pragma once
+#include "kernels/matmul_hopper.cuh"
 #include "kernels/matmul_simt.cuh"
 #include "kernels/matmul_tensor_cores.cuh"
 
 namespace quern::inline QUERN_ABI::kernels {
 
-/// How many blocks of an engine a multiprocessor shall have at once, which limits their registers. Loads of single
-/// elements need many, for their addresses.
-template <class Engine, int width>
-inline constexpr int blocks_wanted = width == 1 ? (Engine::blocks_wanted + 1) / 2 : Engine::blocks_wanted;
+/// How many blocks of an engine a multiprocessor shall have at once, which limits their registers. Addresses take many
+/// where elements are loaded one by one, and some where loads are short or an operand is gathered.
+template <class Engine, int width, class A, class B>
+constexpr int blocks_for() {
+  if (width == 1) return (Engine::blocks_wanted + 1) / 2;
+  const bool direct = is_matrix<A> && is_matrix<B> && width == pack_width<typename A::Element>;
+  return direct ? Engine::blocks_wanted : Engine::blocks_wanted * 3 / 4;
+}
+template <class Engine, int width, class A, class B>
+inline constexpr int blocks_wanted = blocks_for<Engine, width, A, B>();
 
 /// One block a tile of y and a part of K: grid (tiles, parts), block Engine::threads. `width` elements of an operand
 /// are loaded at once. The engine is RegisterBlocked or TensorCores: what they have in common is all that stands here.
 template <class Engine, int width, class A, class B, class T>
-__global__ void __launch_bounds__(Engine::threads, blocks_wanted<Engine, width>)
+__global__ void __launch_bounds__(Engine::threads, blocks_wanted<Engine, width, A, B>)
     matmul_tiles(A a, B b, MatmulOutput<T> out, std::int64_t depth, std::int64_t depth_of_part) {
   auto& s = shared_memory<typename Engine::Shared>();
   const TilePlace tile = tile_of_block(Engine::rows, Engine::columns, out.m, out.n, depth, depth_of_part);

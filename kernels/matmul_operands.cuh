@@ -2,7 +2,7 @@
 ///
 ///   MatrixOperand<float, true> a{data, rows, depth};          // K runs along its lines
 ///   CarriedTile<256, 128, 8, 4, decltype(a)> tile;            // 128 rows x 8 of K, 4 elements a load
-///   tile.fetch(a, {.row = i, .k = k, .rows = m, .depth = K});
+///   tile.fetch(a, {i, k, left_of(i, m, 128), left_of(k, K, 8)});
 ///
 /// An operand numbers its lines and what is inside a line. Where `k_inside`, line i is row i of A (or column i of B)
 /// and K runs along it; else line k holds A(:, k) (or B(k, :)). Transposes are nothing but this. `at` gives the address
@@ -33,6 +33,12 @@ struct MatrixOperand {
   }
 };
 
+/// Whether its elements stand where the indices say, or are gathered.
+template <class Operand>
+inline constexpr bool is_matrix = false;
+template <class T, bool k_inside>
+inline constexpr bool is_matrix<MatrixOperand<T, k_inside>> = true;
+
 /// Element (i, k) of A, or (k, i) of B. The indices are inside.
 template <class Operand>
 __device__ __forceinline__ float element(const Operand& operand, std::int64_t i, std::int64_t k) {
@@ -40,11 +46,15 @@ __device__ __forceinline__ float element(const Operand& operand, std::int64_t i,
   return p ? float(*p) : 0.f;
 }
 
-/// Where a tile begins, and where the operand ends (or the part of K that this block sums).
+/// Where a tile begins, and how much of it there is: an operand may end inside it (or the part of K that a block sums).
 struct TileBounds {
-  std::int64_t row, k;       // of its first element
-  std::int64_t rows, depth;  // one beyond the last
+  int row, k;
+  int rows, depth;  // at most the tile's
 };
+/// What is left of [begin, end), at most `most`.
+__device__ __forceinline__ int left_of(std::int64_t begin, std::int64_t end, int most) {
+  return end - begin < most ? int(end - begin) : most;
+}
 
 /// How `threads` threads cut a tile of `rows` x `depth` into packs of `width` elements: pack n of a thread is
 /// n · threads + its number, along the lines first, so that neighbouring threads load neighbouring bytes.
@@ -63,10 +73,10 @@ struct TilePacks {
   __device__ __forceinline__ static int inside(int n) { return (n * threads + int(threadIdx.x)) % per_line * width; }
   /// Its address; null where it is zero. Lines end at multiples of `width`: a pack is inside as a whole or not at all.
   __device__ __forceinline__ static const T* address(const Operand& operand, const TileBounds& t, int n) {
-    const std::int64_t i = (Operand::k_inside ? t.row : t.k) + line(n);
-    const std::int64_t j = (Operand::k_inside ? t.k : t.row) + inside(n);
+    const int i = line(n), j = inside(n);
     const bool within = i < (Operand::k_inside ? t.rows : t.depth) && j < (Operand::k_inside ? t.depth : t.rows);
-    return within ? operand.at(i, j) : nullptr;
+    if (!within) return nullptr;
+    return Operand::k_inside ? operand.at(t.row + i, t.k + j) : operand.at(t.k + i, t.row + j);
   }
 };
 

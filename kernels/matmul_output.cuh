@@ -67,22 +67,28 @@ struct MatmulOutput {
   }
 };
 
-/// Which tile of y a block computes, and which part of K it sums.
+/// Which tile of y a block computes, and which part of K it sums. In 32 bits: they stay in registers all along.
 struct TilePlace {
-  std::int64_t row, column, k_begin, k_end;
-  int part;
+  int row, column, k_begin, k_end, part;
 };
+/// So extents are at most this.
+inline constexpr std::int64_t largest_extent = (std::int64_t{1} << 31) - 1024;
 
-/// The grid is (tiles, parts): tiles of `height` x `width`, numbered down the rows in groups of 8 rows of tiles. Blocks
-/// that run at the same time then share both their rows of A and their columns of B in the second-level cache.
+/// Tile number `index` of `height` x `width`: numbered down the rows in groups of 8 rows of tiles. Blocks that run at
+/// the same time then share both their rows of A and their columns of B in the second-level cache.
+__device__ __forceinline__ TilePlace tile_at(std::int64_t index, int part, int height, int width, std::int64_t m,
+                                             std::int64_t n, std::int64_t k, std::int64_t depth_of_part) {
+  const std::int64_t down = (m + height - 1) / height, across = (n + width - 1) / width;
+  const std::int64_t group = index / (8 * across), first = group * 8, in_group = index % (8 * across);
+  const std::int64_t high = down - first < 8 ? down - first : 8;
+  const std::int64_t k_begin = part * depth_of_part, k_end = k_begin + depth_of_part < k ? k_begin + depth_of_part : k;
+  return {int(first + in_group % high) * height, int(in_group / high) * width, int(k_begin), int(k_end), part};
+}
+
+/// Of a grid of (tiles, parts).
 __device__ __forceinline__ TilePlace tile_of_block(int height, int width, std::int64_t m, std::int64_t n,
                                                    std::int64_t k, std::int64_t depth_of_part) {
-  const std::int64_t down = (m + height - 1) / height, across = (n + width - 1) / width;
-  const std::int64_t group = blockIdx.x / (8 * across), first = group * 8, in_group = blockIdx.x % (8 * across);
-  const std::int64_t high = down - first < 8 ? down - first : 8;
-  const std::int64_t k_begin = blockIdx.y * depth_of_part;
-  return {(first + in_group % high) * height, in_group / high * width, k_begin,
-          k_begin + depth_of_part < k ? k_begin + depth_of_part : k, int(blockIdx.y)};
+  return tile_at(blockIdx.x, int(blockIdx.y), height, width, m, n, k, depth_of_part);
 }
 
 /// The second pass of a product whose K was cut: the parts are added in their order, so the bits are the same every

@@ -20,12 +20,14 @@ struct TileOption {
 struct PlanLimits {
   std::int64_t depth_unit = 32;  // parts of K are multiples of this
   int parts = 0;                 // 0: choose; 1: never cut
+  int rows = 0, columns = 0;     // of the tile; 0: choose
 };
 
 struct MatmulPlan {
   int option = 0;
   int parts = 1;
   std::int64_t depth_of_part = 0;
+  double seconds = 0;     // by the model
   double efficiency = 0;  // the useful part of what the multiprocessors could have done in these waves
 };
 
@@ -37,10 +39,10 @@ inline MatmulPlan plan_matmul(std::int64_t m, std::int64_t n, std::int64_t k, st
                               int multiprocessors, const PlanLimits& limits) {
   const auto cuts = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
   MatmulPlan best;
-  double least = 0;
   const std::int64_t first = std::max(limits.parts, 1), last = limits.parts > 0 ? limits.parts : most_parts;
   for (int o = 0; o < int(options.size()); ++o) {
     const auto& tile = options[std::size_t(o)];
+    if (limits.rows > 0 && (tile.rows != limits.rows || tile.columns != limits.columns)) continue;
     for (std::int64_t wanted = first; wanted <= last; ++wanted) {
       const std::int64_t depth =
           std::max(limits.depth_unit, cuts(cuts(k, wanted), limits.depth_unit) * limits.depth_unit);
@@ -51,9 +53,9 @@ inline MatmulPlan plan_matmul(std::int64_t m, std::int64_t n, std::int64_t k, st
       const double in_tile = double(tile.rows) * tile.columns;
       double seconds = waves * in_tile * (double(depth) + tile_overhead_in_k) / (tile.speed * 1e12);
       if (parts > 1) seconds += second_pass_seconds + 2 * double(bytes) * second_per_byte;
-      if (least != 0 && seconds >= least) continue;
-      least = seconds;
-      best = {o, int(parts), depth, double(m) * double(n) * double(parts) / (waves * multiprocessors * in_tile)};
+      if (best.depth_of_part != 0 && seconds >= best.seconds) continue;
+      best = {o, int(parts), depth, seconds,
+              double(m) * double(n) * double(parts) / (waves * multiprocessors * in_tile)};
     }
   }
   return best;

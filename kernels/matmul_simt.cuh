@@ -49,7 +49,7 @@ template <int rows_, int columns_>
 struct RegisterBlocked {
   static constexpr int rows = rows_, columns = columns_, depth = 8;
   static constexpr int warps_across = columns / 32, threads = rows / 64 * warps_across * 32;
-  static constexpr int blocks_wanted = 512 / threads;  // on one multiprocessor: up to 128 registers a thread
+  static constexpr int blocks_wanted = threads == 64 ? 6 : 512 / threads;  // on a multiprocessor: about 128 registers
 
   struct Shared {
     // K numbers the lines of both, whatever it does in memory: a thread reads neighbours. The 4 columns more keep
@@ -75,9 +75,11 @@ struct RegisterBlocked {
   __device__ void run(Shared& s, const A& a, const B& b, std::int64_t m, std::int64_t n, const TilePlace& tile) {
     CarriedTile<threads, rows, depth, width, A> next_a;
     CarriedTile<threads, columns, depth, width, B> next_b;
-    const auto fetch = [&](std::int64_t k) {
-      next_a.fetch(a, {tile.row, k, m, tile.k_end});
-      next_b.fetch(b, {tile.column, k, n, tile.k_end});
+    const int rows_left = left_of(tile.row, m, rows), columns_left = left_of(tile.column, n, columns);
+    const auto fetch = [&](int k) {
+      const int depth_left = left_of(k, tile.k_end, depth);
+      next_a.fetch(a, {tile.row, k, rows_left, depth_left});
+      next_b.fetch(b, {tile.column, k, columns_left, depth_left});
     };
     const auto put = [&](int stage) {
       put_tile<A::k_inside>(next_a, s.a[stage]);
@@ -86,7 +88,7 @@ struct RegisterBlocked {
     if (tile.k_begin < tile.k_end) fetch(tile.k_begin), put(0);
     __syncthreads();
     int stage = 0;
-    for (std::int64_t k = tile.k_begin; k < tile.k_end; k += depth, stage ^= 1) {
+    for (int k = tile.k_begin; k < tile.k_end; k += depth, stage ^= 1) {
       const bool more = k + depth < tile.k_end;
       if (more) fetch(k + depth);
       multiply(s.a[stage], s.b[stage]);
@@ -99,12 +101,15 @@ struct RegisterBlocked {
     const int i = row_of_thread(), j = column_of_thread();
     QUERN_UNROLL
     for (int k = 0; k < depth; ++k) {
-      const Pack<float, 4> x[2] = {load_pack<4>(&a[k][i]), load_pack<4>(&a[k][i + 32])};
       const Pack<float, 4> y[2] = {load_pack<4>(&b[k][j]), load_pack<4>(&b[k][j + 16])};
       QUERN_UNROLL
-      for (int r = 0; r < 8; ++r) {
+      for (int h = 0; h < 2; ++h) {
+        const auto x = load_pack<4>(&a[k][i + 32 * h]);
         QUERN_UNROLL
-        for (int c = 0; c < 8; ++c) sums[r][c] = fmaf(x[r / 4][r % 4], y[c / 4][c % 4], sums[r][c]);
+        for (int r = 0; r < 4; ++r) {
+          QUERN_UNROLL
+          for (int c = 0; c < 8; ++c) sums[4 * h + r][c] = fmaf(x[r], y[c / 4][c % 4], sums[4 * h + r][c]);
+        }
       }
     }
   }

@@ -109,9 +109,10 @@ struct TensorCores {
   __device__ void run_in_turn(Tiles& s, const A& a, const B& b, std::int64_t m, std::int64_t n, const TilePlace& tile) {
     CarriedTile<threads, rows, depth, width, A> next_a;
     CarriedTile<threads, columns, depth, width, B> next_b;
-    for (std::int64_t k = tile.k_begin; k < tile.k_end; k += depth) {
-      next_a.fetch(a, {tile.row, k, m, tile.k_end});
-      next_b.fetch(b, {tile.column, k, n, tile.k_end});
+    for (int k = tile.k_begin; k < tile.k_end; k += depth) {
+      const int depth_left = left_of(k, tile.k_end, depth);
+      next_a.fetch(a, {tile.row, k, left_of(tile.row, m, rows), depth_left});
+      next_b.fetch(b, {tile.column, k, left_of(tile.column, n, columns), depth_left});
       next_a.each([&](int line, int at, const auto& pack) {
         store_pack(&s.a[0][line * stride<A::k_inside, rows> + at], pack);
       });
@@ -151,12 +152,13 @@ struct TensorCores {
   /// it is free: all threads have passed the barrier since they read it.
   template <int width, class A, class B>
   __device__ void run_ahead(Tiles& s, const A& a, const B& b, std::int64_t m, std::int64_t n, const TilePlace& tile) {
-    const int tiles = int((tile.k_end - tile.k_begin + depth - 1) / depth);
+    const int tiles = (tile.k_end - tile.k_begin + depth - 1) / depth;
     const auto begin_copy = [&](int t) {
       if (t < tiles) {
-        const std::int64_t k = tile.k_begin + std::int64_t(t) * depth;
-        copy<width, rows>(s.a[t % stages], a, {tile.row, k, m, tile.k_end});
-        copy<width, columns>(s.b[t % stages], b, {tile.column, k, n, tile.k_end});
+        const int k = tile.k_begin + t * depth;
+        const int depth_left = left_of(k, tile.k_end, depth);
+        copy<width, rows>(s.a[t % stages], a, {tile.row, k, left_of(tile.row, m, rows), depth_left});
+        copy<width, columns>(s.b[t % stages], b, {tile.column, k, left_of(tile.column, n, columns), depth_left});
       }
       cp_async_commit();  // also an empty one: then the last `stages - 2` groups are always those after stage t
     };

@@ -13,7 +13,7 @@ void sigmoid_backward(View<const T, 2> dy, View<const T, 2> y, View<T, 2> dx) {
   kernels::elementwise("sigmoid_backward", dx.data, dx.size(), kernels::SigmoidBackward{}, dy.data, y.data);
 }
 
-#define QUERN_INSTANTIATE(T)                        \
+#define QUERN_INSTANTIATE(T)                           \
   template void sigmoid(View<const T, 2>, View<T, 2>); \
   template void sigmoid_backward(View<const T, 2>, View<const T, 2>, View<T, 2>);
 QUERN_INSTANTIATE(float)

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include <quern/tensor/device.hpp>
+
 #include "settings.hpp"
 
 /// The command line asks for something that cannot be: exit code 2.
@@ -56,3 +58,6 @@ void say_all(const std::vector<std::string>& lines);
 
 /// 0: one for each core.
 void use_threads(std::int64_t threads);
+
+/// The device of --device; says which and why. For evaluate and predict only where it is not the CPU by default.
+quern::Device use_device_named(const std::string& name, bool quiet);

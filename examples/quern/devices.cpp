@@ -35,3 +35,16 @@ int run_devices(bool json) {
   }
   return 0;
 }
+
+Device use_device_named(const std::string& name, bool quiet) {
+  const auto [device, why] = choose_device(name);
+  if constexpr (has_cuda) {
+    if (device.is_cuda()) {
+      cuda::use_device(device.index);
+      say(text_of("device: ", cuda::devices()[std::size_t(device.index)].text(), " (", why, ")"));
+      return device;
+    }
+  }
+  if (!quiet) say(text_of("device: ", device, " (", why, ")"));
+  return device;
+}

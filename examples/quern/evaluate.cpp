@@ -48,7 +48,8 @@ int run_evaluate(const UseSettings& s) {
   use_threads(s.threads);
   const Attack attack = attack_of(s);
   check_reading(s.format, s.encoding, true);
-  const Predictor predictor = load_run(s.folder, cleaning_function());
+  const Device device = use_device_named(s.device, true);
+  const Predictor predictor = load_run(s.folder, cleaning_function()).to(device);
   const auto [data, notes] = read_dataset(s.input, reading(s.format, s.encoding, column_of(s, "text_column"),
                                                            column_of(s, "label_column"), predictor.classes()));
   say_all(notes);

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <optional>
 
+#include <quern/cuda/runtime.hpp>
 #include <quern/data/augment.hpp>
 #include <quern/data/class_weights.hpp>
 #include <quern/io/tensorboard.hpp>
@@ -96,6 +97,7 @@ TrainOptions options_of(const TrainSettings& s) {
           .seed = s.seed,
           .stop_on = stop_on_named(s.stop_on),
           .patience = s.patience,
+          .device = choose_device(s.device).device,
           .attack = {attack_named(s.adversarial), s.epsilon, s.attack_steps, s.attack_step_size}};
 }
 

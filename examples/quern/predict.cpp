@@ -108,7 +108,8 @@ std::string column_of(const UseSettings& s, const char* name) {
 int run_predict(const UseSettings& s) {
   use_threads(s.threads);
   check_reading(s.format, s.encoding, false);
-  const Predictor predictor = load_run(s.folder, cleaning_function());
+  const Device device = use_device_named(s.device, true);
+  const Predictor predictor = load_run(s.folder, cleaning_function()).to(device);
   if (s.input == "-") {
     if (!s.format.empty() && s.format != "lines")
       throw UsageError("predict: lines are read from stdin; for --format " + s.format + " give a file, or /dev/stdin");

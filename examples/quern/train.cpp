@@ -184,6 +184,7 @@ int train_folds(const TrainSettings& s, const Dataset& data) {
 
 int run_train(const TrainSettings& asked) {
   use_threads(asked.threads);
+  use_device_named(asked.device, false);
   TrainSettings settings = asked;
   const Dataset data = read_training_data(settings);
   return settings.folds > 0 ? train_folds(settings, data) : train_one(settings, data);

@@ -1,6 +1,6 @@
 /// wgmma (sm_90a): a warpgroup of 128 threads multiplies tiles in shared memory, beside its other work.
 ///
-///   wgmma_fence();
+///   wgmma_fence(d);
 ///   for (int k = 0; k < 64; k += 16)
 ///     wgmma<bf16, 128>(d, wgmma_descriptor(a + k), wgmma_descriptor(b + k), true);
 ///   wgmma_commit();
@@ -24,6 +24,18 @@ __device__ __forceinline__ void wgmma_fence() {
 #else
   emulator::wgmma_fence();
 #endif
+}
+
+/// The same, and the compiler is done with `d` before it.
+template <int registers>
+__device__ __forceinline__ void wgmma_fence(float (&d)[registers]) {
+#ifdef __CUDACC__
+#pragma unroll
+  for (int i = 0; i < registers; ++i) asm volatile("" : "+f"(d[i])::"memory");
+#else
+  (void)d;
+#endif
+  wgmma_fence();
 }
 
 /// The products so far are one group.

@@ -1,4 +1,5 @@
-/// gelu backward with the gradient of the bias: the fast kernels against the slow ones, and both against sums in double.
+/// gelu backward with the gradient of the bias: the fast kernels against the slow ones, and both against sums in
+/// double.
 #include <cmath>
 
 #include <quern/ops/gelu.hpp>

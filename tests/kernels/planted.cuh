@@ -192,7 +192,7 @@ __global__ void __launch_bounds__(160)
   for (int i = 0; i < steps; ++i) {
     const int stage = i % 2;
     mbarrier_wait(s.full[stage], unsigned(i / 2 % 2));
-    wgmma_fence();
+    wgmma_fence(d);
     for (int step = 0; step < 64; step += 16)
       wgmma<bf16, 64>(d, wgmma_descriptor(&s.a[stage][0][step]), wgmma_descriptor(&s.b[stage][0][step]), true);
     wgmma_commit();

@@ -30,33 +30,41 @@ TEST_CASE("conv1d, with and without relu") {
   }
 }
 
+TEST_CASE("conv1d: packs of 16 and of 8 bytes, and windows over several tiles") {
+  for (std::int64_t columns : {8, 12}) expect_conv({{150, 1, 40}, columns, columns, 3}, Activation::relu, 4);
+}
+
 TEST_CASE("conv1d of texts without rows has windows of padding alone, and of no width none") {
   expect_conv({{0, 2, 0}, 3, 2, 3}, Activation::none);
   expect_conv({{0, 2, 0}, 3, 2, 1}, Activation::none);
 }
 
-TEST_CASE("conv1d: a text's windows do not depend on its neighbours") {
+TEST_CASE_TEMPLATE("conv1d: a text's windows do not depend on its neighbours", T, float, double) {
   const Convolution c{{3, 1, 7}, 4, 5, 3};
-  const auto in = c.inputs();
-  const auto all = conv1d(Packed{in.x, offsets_of(c.lengths)}, in.weight, in.bias);
+  const auto on_cpu = cast<T>(c.inputs());
+  const auto in = under_test<T>(c.inputs());
+  const auto all = conv1d(Packed{in.x, beside(in.x, offsets_of(c.lengths))}, in.weight, in.bias);
+  const auto rows_of_all = on_host(all.rows);
+  const auto offsets = on_host(all.offsets);
   CHECK(same_bits(all.offsets, offsets_of({5, 3, 9})));
   for (int b = 0; b < 3; ++b) {
     const auto begin = offsets_of(c.lengths)(b);
     const auto rows = c.lengths[std::size_t(b)];
-    const auto x = Tensor<double, 2>::of({rows, 4}, std::span(in.x.data() + begin * 4, std::size_t(rows * 4)));
-    const auto alone = conv1d(Packed{x, offsets_of({rows})}, in.weight, in.bias).rows;
-    const auto* first = all.rows.data() + all.offsets(b) * 5;
-    CHECK(same_bits(alone, Tensor<double, 2>::of(alone.shape(), std::span(first, std::size_t(alone.size())))));
+    const auto x = Tensor<T, 2>::of({rows, 4}, std::span(on_cpu.x.data() + begin * 4, std::size_t(rows * 4)));
+    const auto alone = conv1d(Packed{beside(in.x, x), beside(in.x, offsets_of({rows}))}, in.weight, in.bias).rows;
+    const auto* first = rows_of_all.data() + offsets(b) * 5;
+    CHECK(same_bits(alone, Tensor<T, 2>::of(alone.shape(), std::span(first, std::size_t(alone.size())))));
   }
 }
 
-TEST_CASE("conv1d: backward as a function gives the tape's gradients") {
+TEST_CASE_TEMPLATE("conv1d: backward as a function gives the tape's gradients", T, float, double) {
   for (auto activation : {Activation::none, Activation::relu}) {
     const Convolution c{{3, 1, 7}, 4, 5, 3};
-    const auto in = c.inputs();
-    const auto [y, saved] = conv1d_forward(Packed{in.x, offsets_of(c.lengths)}, in.weight, in.bias, activation);
+    const auto in = under_test<T>(c.inputs());
+    const auto offsets = beside(in.x, offsets_of(c.lengths));
+    const auto [y, saved] = conv1d_forward(Packed{in.x, offsets}, in.weight, in.bias, activation);
     const auto weights = drawn_weights(std::size_t(y.rows.size()));
-    const auto d = conv1d_backward(Packed{Tensor<double, 2>::of(y.rows.shape(), weights), y.offsets}, saved);
+    const auto d = conv1d_backward(Packed{gradient<T>(y.rows.shape(), weights, in.x.device()), y.offsets}, saved);
     const auto tape = pass_over(in, {}, weights, op(offsets_of(c.lengths), activation));
     CHECK(same_bits(y.rows, tape.y));
     CHECK(same_bits(d.x.rows, tape.gradients.x));

@@ -19,6 +19,18 @@ struct ConvInputs {
   static void visit(auto&& f, auto&... m) { f("x", m.x...), f("weight", m.weight...), f("bias", m.bias...); }
 };
 
+/// The inputs in T, on the device under test; double has no kernels and stays on the CPU.
+template <class T>
+auto under_test(const auto& inputs) {
+  return to(cast<T>(inputs), std::is_same_v<T, double> ? Device::cpu() : test_device());
+}
+template <class T>
+Tensor<T, 2> gradient(Shape<2> shape, const std::vector<double>& weights, Device device) {
+  auto dy = Tensor<T, 2>::empty(shape);
+  for (std::int64_t i = 0; i < dy.size(); ++i) dy.data()[i] = T(weights[std::size_t(i)]);
+  return dy.to(device);
+}
+
 struct Convolution {
   std::vector<std::int64_t> lengths;
   std::int64_t columns, filters, width;

@@ -52,30 +52,44 @@ TEST_CASE_TEMPLATE("the fused op has the composition's values bit for bit, and i
   auto cases = small_convolutions;
   cases.push_back(large);
   for (const auto& c : cases) {
-    const auto in = cast<T>(c.inputs());
+    const auto in = under_test<T>(c.inputs());
     const auto offsets = offsets_of(c.lengths);
     const auto weights = drawn_weights(c.lengths.size() * std::size_t(c.filters));
     const auto one = pass_over(in, {}, weights, fused(offsets));
     const auto three = pass_over(in, {}, weights, composed(offsets));
     CHECK(same_bits(one.y, three.y));
     const double bound = rounding_bound<T>(case_of(c).backward_terms);
-    expect_close("dx", one.gradients.x.span(), three.gradients.x.span(), bound);
-    expect_close("dweight", one.gradients.weight.span(), three.gradients.weight.span(), bound);
-    expect_close("dbias", one.gradients.bias.span(), three.gradients.bias.span(), bound);
+    expect_close("dx", numbers(one.gradients.x), numbers(three.gradients.x), bound);
+    expect_close("dweight", numbers(one.gradients.weight), numbers(three.gradients.weight), bound);
+    expect_close("dbias", numbers(one.gradients.bias), numbers(three.gradients.bias), bound);
+  }
+}
+
+TEST_CASE("the fused op has the composition's values on tensor cores too, where floats may go there") {
+  if constexpr (has_cuda) {
+    const auto in = under_test<float>(large.inputs());
+    const auto offsets = offsets_of(large.lengths);
+    const auto exact = fused(offsets)(in);
+    cuda::use_float_products(cuda::FloatProducts::tf32);
+    const auto rounded = fused(offsets)(in);
+    CHECK(same_bits(rounded, composed(offsets)(in)));
+    cuda::use_float_products(cuda::FloatProducts::exact);
+    CHECK(!same_bits(rounded, exact));
   }
 }
 
 TEST_CASE("the fused op has the composition's values in bf16 too, though that rounds before its maximum") {
-  const auto in = cast<bf16>(large.inputs());
+  const auto in = under_test<bf16>(large.inputs());
   const auto offsets = offsets_of(large.lengths);
   CHECK(same_bits(fused(offsets)(in), composed(offsets)(in)));
 }
 
-TEST_CASE("conv1d_relu_max_over_time: backward as a function gives the tape's gradients") {
+TEST_CASE_TEMPLATE("conv1d_relu_max_over_time: backward as a function gives the tape's gradients", T, float, double) {
   const Convolution c{{3, 1, 7}, 4, 5, 3};
-  const auto in = c.inputs();
-  const auto [y, saved] = conv1d_relu_max_over_time_forward(Packed{in.x, offsets_of(c.lengths)}, in.weight, in.bias);
-  const auto d = conv1d_relu_max_over_time_backward(Tensor<double, 2>::of({3, 5}, drawn_weights(15)), saved);
+  const auto in = under_test<T>(c.inputs());
+  const auto offsets = beside(in.x, offsets_of(c.lengths));
+  const auto [y, saved] = conv1d_relu_max_over_time_forward(Packed{in.x, offsets}, in.weight, in.bias);
+  const auto d = conv1d_relu_max_over_time_backward(gradient<T>({3, 5}, drawn_weights(15), in.x.device()), saved);
   const auto tape = pass_over(in, {}, drawn_weights(15), fused(offsets_of(c.lengths)));
   CHECK(same_bits(y, tape.y));
   CHECK(same_bits(d.x.rows, tape.gradients.x));

@@ -58,6 +58,18 @@ void expect_linear(const auto& in, Activation activation, std::int64_t most = 0)
                        naive(activation));
 }
 
+/// The inputs in T, on the device under test; double has no kernels and stays on the CPU.
+template <class T>
+auto under_test(const auto& inputs) {
+  return to(cast<T>(inputs), std::is_same_v<T, double> ? Device::cpu() : test_device());
+}
+template <class T>
+Tensor<T, 2> gradient(Shape<2> shape, const std::vector<double>& weights, Device device) {
+  auto dy = Tensor<T, 2>::empty(shape);
+  for (std::int64_t i = 0; i < dy.size(); ++i) dy.data()[i] = T(weights[std::size_t(i)]);
+  return dy.to(device);
+}
+
 }  // namespace
 
 TEST_CASE("linear, with and without bias and relu") {
@@ -72,6 +84,11 @@ TEST_CASE("linear, with and without bias and relu") {
     }
 }
 
+TEST_CASE("linear of many rows: the bias gradient is summed in parts") {
+  expect_linear(inputs(300, 8, 40, true), Activation::relu, 5);
+  expect_linear(inputs(700, 3, 5, true), Activation::none, 5);
+}
+
 TEST_CASE("linear of one row and of rank 3") {
   for (auto activation : {Activation::none, Activation::relu}) {
     expect_linear<false>(Inputs1<double>{drawn(Shape{5}, 1), drawn(Shape{3, 5}, 2), drawn(Shape{3}, 3)}, activation);
@@ -80,19 +97,19 @@ TEST_CASE("linear of one row and of rank 3") {
   }
 }
 
-TEST_CASE("linear of texts works row by row and keeps their offsets") {
-  const auto in = inputs(3, 4, 2, true);
-  const auto offsets = offsets_of({2, 1});
+TEST_CASE_TEMPLATE("linear of texts works row by row and keeps their offsets", T, float, double) {
+  const auto in = under_test<T>(inputs(3, 4, 2, true));
+  const auto offsets = beside(in.x, offsets_of({2, 1}));
   const auto y = linear(Packed{in.x, offsets}, in.weight, in.bias);
   CHECK(same_bits(y.rows, linear(in.x, in.weight, in.bias)));
   CHECK(same_bits(y.offsets, offsets));
 }
 
-TEST_CASE("linear: backward as a function gives the tape's gradients") {
+TEST_CASE_TEMPLATE("linear: backward as a function gives the tape's gradients", T, float, double) {
   for (auto activation : {Activation::none, Activation::relu}) {
-    const auto in = inputs(5, 4, 3, true);
+    const auto in = under_test<T>(inputs(5, 4, 3, true));
     const auto [y, saved] = linear_forward(in.x, in.weight, in.bias, activation);
-    const auto d = linear_backward(Tensor<double, 2>::of({5, 3}, drawn_weights(15)), in.x, in.weight, saved);
+    const auto d = linear_backward(gradient<T>({5, 3}, drawn_weights(15), in.x.device()), in.x, in.weight, saved);
     const auto tape = pass_over(in, {}, drawn_weights(15), op(activation));
     CHECK(same_bits(y, tape.y));
     CHECK(same_bits(d.x, tape.gradients.x));
@@ -101,8 +118,8 @@ TEST_CASE("linear: backward as a function gives the tape's gradients") {
   }
 }
 
-TEST_CASE("linear: any argument may be a constant") {
-  const auto in = inputs(5, 4, 3, true);
+TEST_CASE_TEMPLATE("linear: any argument may be a constant", T, float, double) {
+  const auto in = under_test<T>(inputs(5, 4, 3, true));
   const auto all = pass_over(in, {}, drawn_weights(15), op(Activation::relu));
   auto d = zeros_like(in);
   {

@@ -42,6 +42,18 @@ void expect_product(const Product& p, std::int64_t most = 0) {
       [&](const Inputs<double>& in) { return p.naive(in); });
 }
 
+/// The inputs in T, on the device under test; double has no kernels and stays on the CPU.
+template <class T>
+auto under_test(const auto& inputs) {
+  return to(cast<T>(inputs), std::is_same_v<T, double> ? Device::cpu() : test_device());
+}
+template <class T>
+Tensor<T, 2> gradient(Shape<2> shape, const std::vector<double>& weights, Device device) {
+  auto dy = Tensor<T, 2>::empty(shape);
+  for (std::int64_t i = 0; i < dy.size(); ++i) dy.data()[i] = T(weights[std::size_t(i)]);
+  return dy.to(device);
+}
+
 constexpr Transpose both[] = {Transpose::no, Transpose::yes};
 
 }  // namespace
@@ -69,11 +81,11 @@ TEST_CASE("matmul: a matrix by itself, and by its own transpose") {
         });
 }
 
-TEST_CASE("matmul: backward as a function gives the tape's gradients") {
+TEST_CASE_TEMPLATE("matmul: backward as a function gives the tape's gradients", T, float, double) {
   for (auto a : both)
     for (auto b : both) {
-      const auto in = Product{4, 3, 5, a, b}.inputs();
-      const auto dy = Tensor<double, 2>::of({4, 3}, drawn_weights(12));
+      const auto in = under_test<T>(Product{4, 3, 5, a, b}.inputs());
+      const auto dy = gradient<T>({4, 3}, drawn_weights(12), in.a.device());
       const auto [y, saved] = matmul_forward(in.a, in.b, a, b);
       const auto d = matmul_backward(dy, in.a, in.b, saved);
       const auto tape =
@@ -84,10 +96,10 @@ TEST_CASE("matmul: backward as a function gives the tape's gradients") {
     }
 }
 
-TEST_CASE("matmul: one operand may be a constant") {
-  const auto in = Product{4, 3, 5}.inputs();
+TEST_CASE_TEMPLATE("matmul: one operand may be a constant", T, float, double) {
+  const auto in = under_test<T>(Product{4, 3, 5}.inputs());
   const auto both_recorded = pass_over(in, {}, drawn_weights(12), [](const auto& m) { return matmul(m.a, m.b); });
-  Tensor<double, 2> da(4, 5), db(5, 3);
+  Tensor<T, 2> da({4, 5}, in.a.device()), db({5, 3}, in.a.device());
   Tape one, other;
   one.backward(weighted_sum(matmul(one.watch(in.a, da), in.b), drawn_weights(12)));
   other.backward(weighted_sum(matmul(in.a, other.watch(in.b, db)), drawn_weights(12)));

@@ -26,8 +26,9 @@ struct Summary {
   std::vector<double> first;                              // elements, in row-major order
 };
 
-inline Summary summarise(const AnyTensor& anywhere, std::int64_t first) {
-  const AnyTensor x = anywhere.on_host();
+/// Of a tensor on a GPU a copy is looked at, once all work before it is done.
+inline Summary summarise(const AnyTensor& tensor, std::int64_t first) {
+  const AnyTensor x = tensor.on_host();
   Summary s;
   s.size = x.size();
   double sum = 0, squares = 0;

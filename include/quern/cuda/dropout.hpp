@@ -1,4 +1,5 @@
-/// Launchers of dropout; the kernels stand in kernels/dropout.cuh. Signatures as in cpu/dropout.hpp, for float and bf16.
+/// Launchers of dropout; the kernels stand in kernels/dropout.cuh. Signatures as in cpu/dropout.hpp, for float and
+/// bf16.
 #pragma once
 #include <quern/base/dtype.hpp>
 #include <quern/tensor/random.hpp>

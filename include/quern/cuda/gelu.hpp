@@ -15,7 +15,8 @@ template <class T>
 void gelu_tanh_backward(View<const T, 2> dy, View<const T, 2> x, View<T, 2> dx);
 
 /// dx as above, and dbias [C], the sums of its columns: the gradient of the bias that was added to make x. dy and x are
-/// read once. Sums are kept in float, of unrounded dx, in an order that the shape alone decides. dx is none of dy and x.
+/// read once. Sums are kept in float, of unrounded dx, in an order that the shape alone decides. dx is none of dy and
+/// x.
 template <class T>
 void gelu_erf_backward_bias(View<const T, 2> dy, View<const T, 2> x, View<T, 2> dx, View<T, 1> dbias);
 template <class T>

@@ -35,10 +35,16 @@ struct MatmulChoice {
   std::string text() const;
 };
 
-/// A kernel by its name, for tests and bench; `parts` 0: as many as the chooser takes. The choice it came to. Refuses
-/// what that kernel cannot do: tensor_cores, pipelined and hopper are for bf16, register_blocked and tf32 for float.
+/// A tile that some kernels have, none: the one that the chooser takes.
+struct MatmulTile {
+  int rows = 0, columns = 0;
+};
+
+/// A kernel by its name, for tests and bench; `parts` 0: as many as the chooser takes. Gives the choice it came to.
+/// Refuses what that kernel cannot do: tensor_cores, pipelined and hopper are for bf16, register_blocked and tf32 for
+/// float.
 template <class T>
 MatmulChoice matmul_variant(MatmulVariant variant, View<const T, 2> a, Transpose ta, View<const T, 2> b, Transpose tb,
-                            View<T, 2> y, const MatmulEpilogue<T>& epilogue = {}, int parts = 0);
+                            View<T, 2> y, const MatmulEpilogue<T>& epilogue = {}, int parts = 0, MatmulTile tile = {});
 
 }  // namespace quern::inline QUERN_ABI::cuda

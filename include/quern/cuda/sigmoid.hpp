@@ -1,4 +1,5 @@
-/// Launchers of sigmoid; the kernels stand in kernels/sigmoid.cuh. Signatures as in cpu/sigmoid.hpp, for float and bf16.
+/// Launchers of sigmoid; the kernels stand in kernels/sigmoid.cuh. Signatures as in cpu/sigmoid.hpp, for float and
+/// bf16.
 #pragma once
 #include <quern/base/dtype.hpp>
 #include <quern/tensor/view.hpp>

@@ -1,4 +1,5 @@
-/// Launchers of softplus; the kernels stand in kernels/softplus.cuh. Signatures as in cpu/softplus.hpp, for float and bf16.
+/// Launchers of softplus; the kernels stand in kernels/softplus.cuh. Signatures as in cpu/softplus.hpp, for float and
+/// bf16.
 #pragma once
 #include <quern/base/dtype.hpp>
 #include <quern/tensor/view.hpp>

@@ -1,5 +1,5 @@
-/// Launchers of transpose; the kernels stand in kernels/transpose.cuh. Signatures as in cpu/transpose.hpp, for float and
-/// bf16.
+/// Launchers of transpose; the kernels stand in kernels/transpose.cuh. Signatures as in cpu/transpose.hpp, for float
+/// and bf16.
 #pragma once
 #include <quern/base/dtype.hpp>
 #include <quern/tensor/view.hpp>

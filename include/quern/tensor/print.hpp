@@ -137,7 +137,6 @@ template <class T>
   std::string out = *name ? std::string(name) + ' ' : "";
   append_extents(out, extents, rank);
   out += text_of(' ', dtype_name<std::remove_const_t<T>>, ' ', device);
-  if (!device.is_cpu()) return out;  // its elements cannot be read from here
   auto element = [data](std::int64_t i) { return static_cast<long double>(data[i]); };
   return out + '\n' + TensorPrinter(extents, rank, element, std::is_integral_v<T>, options).text();
 }
@@ -178,8 +177,12 @@ struct SummaryRow {
 template <class T, int Rank>
 requires std::is_convertible_v<T, long double> std::string printed(const Tensor<T, Rank>& x,
                                                                    const PrintOptions& options = {}) {
-  return detail::print_elements(x.name(), x.shape().extents.data(), Rank, x.device(), x.data(), options);
+  Storage copy;  // what lies on a GPU cannot be read where it is
+  if (x.device().is_cuda()) copy = x.storage().to(Device::cpu());
+  const T* data = copy ? static_cast<const T*>(copy.data()) : x.data();
+  return detail::print_elements(x.name(), x.shape().extents.data(), Rank, x.device(), data, options);
 }
+/// The view's elements lie in the host's memory.
 template <class T, int Rank>
 std::string printed(const View<T, Rank>& x, const PrintOptions& options = {}) {
   return detail::print_elements("", x.extents, Rank, Device::cpu(), x.data, options);

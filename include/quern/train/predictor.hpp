@@ -61,6 +61,13 @@ class Predictor {
     return encode(texts, tokenizer_, vocabulary_, labels, max_tokens_);
   }
 
+  /// The same, computing on another device.
+  Predictor to(Device device) const {
+    Predictor moved = *this;
+    moved.model_ = quern::to(model_, device);
+    return moved;
+  }
+
   const Tokenizer& tokenizer() const { return tokenizer_; }
   const Cleaner& cleaner() const { return cleaner_; }
   const Vocabulary& vocabulary() const { return vocabulary_; }

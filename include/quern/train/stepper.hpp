@@ -117,7 +117,7 @@ class Stepper : public Trace {
     }
     text += ", a row for each element of the result\n";
     for (std::int64_t i = 0; i < y.size(); ++i) {
-      Storage unit(std::size_t(y.size()) * y.type->bytes, Device{});
+      Storage unit(std::size_t(y.size()) * y.type->bytes, Device::cpu());
       for (std::int64_t j = 0; j < y.size(); ++j) y.type->put(unit.data(), j, i == j ? 1 : 0);
       AnyTensor row = x.tensor;
       row.memory = tape.try_backward(unit.to(y.memory.device()), x.slot);
