@@ -7,7 +7,7 @@ namespace quern::inline QUERN_ABI::cuda {
 template <class T>
 void log_softmax(View<const T, 2> x, View<T, 2> y) {
   const std::int64_t n = x.extent(1);
-  kernels::with_row_plan<T>(
+  kernels::with_row_plan<T, 16>(
       n, kernels::rows_fit_packs<T>(n, x.data, y.data),
       [&](auto plan) {
         using Plan = decltype(plan);
