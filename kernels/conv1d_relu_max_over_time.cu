@@ -59,7 +59,9 @@ void conv1d_relu_max_over_time(const WindowedTexts<T>& texts, View<const T, 2> t
                   {.grid = {blocks_of_256(y.size())}, .block = {256}}, windows, filters, bias, taps.extent(1),
                   texts.offsets.data, texts.width - 1, y, where);
   const int width = std::min(kernels::widest_pack(windows), kernels::widest_pack(filters));
-  if constexpr (std::is_same_v<T, float>) {
+  if constexpr (std::is_same_v<T, float>) {  // as matmul_launch chooses for conv1d: the composition has the same bits
+    if (float_products() == FloatProducts::tf32 && width == 4)
+      return launch_fused<kernels::Tf32Engines, 4>(texts, taps, bias, y, where, width);
     launch_fused<kernels::ExactEngines, 4, 1>(texts, taps, bias, y, where, width);
   } else if (width == 1) {
     launch_fused<kernels::SimpleEngines, 1>(texts, taps, bias, y, where, width);

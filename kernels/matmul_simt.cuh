@@ -101,12 +101,15 @@ struct RegisterBlocked {
     const int i = row_of_thread(), j = column_of_thread();
     QUERN_UNROLL
     for (int k = 0; k < depth; ++k) {
-      const Pack<float, 4> x[2] = {load_pack<4>(&a[k][i]), load_pack<4>(&a[k][i + 32])};
       const Pack<float, 4> y[2] = {load_pack<4>(&b[k][j]), load_pack<4>(&b[k][j + 16])};
       QUERN_UNROLL
-      for (int r = 0; r < 8; ++r) {
+      for (int h = 0; h < 2; ++h) {
+        const auto x = load_pack<4>(&a[k][i + 32 * h]);
         QUERN_UNROLL
-        for (int c = 0; c < 8; ++c) sums[r][c] = fmaf(x[r / 4][r % 4], y[c / 4][c % 4], sums[r][c]);
+        for (int r = 0; r < 4; ++r) {
+          QUERN_UNROLL
+          for (int c = 0; c < 8; ++c) sums[4 * h + r][c] = fmaf(x[r], y[c / 4][c % 4], sums[4 * h + r][c]);
+        }
       }
     }
   }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # No code in a page that does not compile. In docs/*.md and README.md every ```cpp block follows a line
-# `<!-- snippet: NAME -->` and is, but for indentation as a whole, the part of tests/docs/*.cpp between
+# `<!-- snippet: NAME -->` and is, but for indentation as a whole, the part of tests/docs/*.cpp or kernels/*.cuh between
 # `// snippet: NAME` and `// end`. In docs/ops/*.md it stands in the opening comment of the op's header.
 set -euo pipefail
 cd "${QUERN_SOURCE:-.}"
@@ -36,7 +36,7 @@ awk -v folder="$folder/slices" '
   }
   /^ *\/\/ end$/ { close(file); file = ""; next }
   file != "" { print substr($0, 1, indent) ~ /^ *$/ ? substr($0, indent + 1) : $0 > file }
-  END { if (file != "") { print file " has no end"; exit 1 } }' tests/docs/*.cpp
+  END { if (file != "") { print file " has no end"; exit 1 } }' tests/docs/*.cpp kernels/*.cuh
 
 for page in docs/*.md README.md; do
   [ -e "$page" ] || continue
@@ -46,7 +46,7 @@ for page in docs/*.md README.md; do
     if [ "$name" = - ]; then
       fail "$page:$line: no line <!-- snippet: NAME --> before this block"
     elif [ ! -e "$folder/slices/$name" ]; then
-      fail "$page:$line: tests/docs has no snippet $name"
+      fail "$page:$line: tests/docs and kernels have no snippet $name"
     elif ! difference=$(diff "$folder/slices/$name" "$folder/blocks/$n"); then
       fail "$page:$line: differs from the snippet $name (< compiled, > in the page):"$'\n'"$difference"
     fi
@@ -54,7 +54,7 @@ for page in docs/*.md README.md; do
   done < <(blocks_of "$page")
 done
 for slice in "$folder"/slices/*; do
-  [ -e "$folder/used/${slice##*/}" ] || fail "tests/docs: snippet ${slice##*/} is in no page"
+  [ -e "$folder/used/${slice##*/}" ] || fail "snippet ${slice##*/} is in no page"
 done
 
 # Each line of an op's block is a line of the header's opening comment, one after another; a page may leave a

@@ -61,7 +61,14 @@ for i in "${!pids[@]}"; do
 done
 echo "nvcc: ${#pids[@]} files for sm_{${QUERN_NVCC_TARGETS:-80 86 89 90a}} and PTX"
 
+# Not all toolkits have cuobjdump; PyPI has it.
 cuobjdump=$(type -P "${CUOBJDUMP:-cuobjdump}")
+if [ -z "$cuobjdump" ] && python3 -m venv "$work/venv" >/dev/null 2>&1 &&
+  "$work/venv/bin/pip" -q install nvidia-cuda-cuobjdump nvidia-cuda-nvdisasm >/dev/null 2>&1; then
+  cuobjdump=$(find "$work/venv" -name cuobjdump -type f | head -n 1)
+  nvdisasm=$(find "$work/venv" -name nvdisasm -type f | head -n 1)
+  PATH=$(dirname "$nvdisasm"):$PATH
+fi
 shows() { # shows FILE TARGET INSTRUCTION…
   local file=$1 target=$2 instruction missing=
   shift 2
@@ -90,6 +97,29 @@ if g++ -std=c++20 -O1 tests/kernels/nvrtc.cc -I "$cuda/include" -L "$cuda/lib64"
   "$work/nvrtc" "$PWD" "${headers[@]}" || failed=1
 else
   echo "skipped: NVRTC is not installed" && skipped=1
+fi
+# The program with kernels, on a machine without a driver: it starts, says why there is no GPU, trains on the CPU, and
+# refuses to pretend. Its objects are those of the program for the emulator: host code is the same.
+objects=("${QUERN_BIN:-build/dev/bin}"/../examples/CMakeFiles/quern_on_emulator.dir/quern/*.o)
+if [ -n "${QUERN_NVCC_FILES:-}" ] || [ ! -e "${objects[0]}" ] || nvidia-smi -L >/dev/null 2>&1; then
+  echo "not tried: the program on a machine without a driver (not all kernels, no objects of the program, or a driver)"
+elif g++ "${objects[@]}" $(printf "$work/%s.o " $(basename -s .cu kernels/*.cu)) -L "$cuda/lib64" -L "$cuda/lib" -lcudart_static \
+  -ldl -lrt -pthread -llzma -lutf8proc -o "$work/quern"; then
+  printf 'text,label\n' >"$work/data.csv"
+  for i in $(seq 40); do printf 'a good film %d,pos\na bad film %d,neg\n' "$i" "$i"; done >>"$work/data.csv"
+  says() { grep -q "$1" "$work/output" || fail "expected '$1' in: $(cat "$work/output")"; }
+  if ldd "$work/quern" | grep -qE 'libcuda|libcublas|libcudnn'; then fail "the program wants CUDA's libraries"; fi
+  "$work/quern" devices >"$work/output" 2>&1 || fail "quern devices, without a driver"
+  says "auto takes cpu: no CUDA device: the NVIDIA driver is missing"
+  "$work/quern" train "$work/data.csv" --out "$work/model" --epochs 1 >"$work/output" 2>&1 || fail "training without a driver"
+  says "device: cpu (no CUDA device: "
+  if "$work/quern" train "$work/data.csv" --out "$work/none" --device cuda >"$work/output" 2>&1; then
+    fail "--device cuda without a driver did not fail"
+  fi
+  says "device cuda: no CUDA device: the NVIDIA driver is missing"
+  echo "the program with kernels, without a driver: $(stat -c %s "$work/quern") bytes; trains on the CPU, refuses --device cuda"
+else
+  fail "linking the program with the kernels"
 fi
 [ $failed = 0 ] || exit 1
 [ -z "${skipped:-}" ] || exit 77

@@ -65,6 +65,19 @@ TEST_CASE_TEMPLATE("the fused op has the composition's values bit for bit, and i
   }
 }
 
+TEST_CASE("the fused op has the composition's values on tensor cores too, where floats may go there") {
+  if constexpr (has_cuda) {
+    const auto in = under_test<float>(large.inputs());
+    const auto offsets = offsets_of(large.lengths);
+    const auto exact = fused(offsets)(in);
+    cuda::use_float_products(cuda::FloatProducts::tf32);
+    const auto rounded = fused(offsets)(in);
+    CHECK(same_bits(rounded, composed(offsets)(in)));
+    cuda::use_float_products(cuda::FloatProducts::exact);
+    CHECK(!same_bits(rounded, exact));
+  }
+}
+
 TEST_CASE("the fused op has the composition's values in bf16 too, though that rounds before its maximum") {
   const auto in = under_test<bf16>(large.inputs());
   const auto offsets = offsets_of(large.lengths);
