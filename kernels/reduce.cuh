@@ -28,8 +28,8 @@ __global__ void __launch_bounds__(256)
   float sum = 0;
   for (std::int64_t i = begin + team.rank() * W; i < end; i += team.size() * W)
     [&](const auto&... in) {
-      for (int j = 0; j < W; ++j) sum += f(i + j, float(in[j])...);
-    }(load_pack<W>(x + i)...);
+      for (int j = 0; j < W; ++j) sum += f(i + j, in[j]...);
+    }(load_elements<W>(x + i)...);
   if (blockIdx.x == gridDim.x - 1)
     for (std::int64_t i = packed + team.rank(); i < n; i += team.size()) sum += f(i, float(x[i])...);
   sum = team.sum(sum);

@@ -13,7 +13,7 @@
 #include <quern/tensor/view.hpp>
 
 #include "kernels/device/block.cuh"
-#include "kernels/device/memory.cuh"
+#include "kernels/elements.cuh"
 #include "kernels/launch.cuh"
 
 namespace quern::inline QUERN_ABI::kernels {
@@ -65,20 +65,14 @@ struct RowPlan {
 /// W elements as floats. `p` stands at a multiple of W elements' bytes, or of 16.
 template <int W, class T>
 __device__ __forceinline__ void load_floats(const T* p, float* v) {
-  constexpr int part = W < pack_width<T> ? W : pack_width<T>;
-  for (int i = 0; i < W; i += part) {
-    const auto pack = load_pack<part>(p + i);
-    for (int j = 0; j < part; ++j) v[i + j] = float(pack[j]);
-  }
+  const auto x = load_elements<W>(p);
+  for (int i = 0; i < W; ++i) v[i] = x[i];
 }
 template <int W, class T>
 __device__ __forceinline__ void store_floats(T* p, const float* v) {
-  constexpr int part = W < pack_width<T> ? W : pack_width<T>;
-  for (int i = 0; i < W; i += part) {
-    Pack<T, part> pack;
-    for (int j = 0; j < part; ++j) pack[j] = T(v[i + j]);
-    store_pack(p + i, pack);
-  }
+  float out[W];
+  for (int i = 0; i < W; ++i) out[i] = v[i];
+  store_elements(p, out);
 }
 
 /// f(0) … f(n - 1), written out: registers can be indexed by constants alone, and compilers leave long loops as loops.

@@ -9,7 +9,7 @@ namespace quern::inline QUERN_ABI::emulator {
 
 namespace {
 
-constexpr int m_rows = 64, most_columns = 256, k_bytes = 32;  // 16 elements of 2 bytes along k
+constexpr int m_rows = 64, most_columns = 256;  // and 16 along k: 32 bytes
 
 /// A K-major tile with the 128-byte swizzle, as the descriptor of shared memory tells it: rows of 128 bytes, 8 of them
 /// 1024 bytes before the next 8.

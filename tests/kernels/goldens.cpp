@@ -6,15 +6,12 @@
 ///
 /// A file's first line names the device; then come one line a thread, words in hexadecimal. Words of floats may differ
 /// by rounding: tensor cores add in an order of their own.
-#include <cmath>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <sstream>
-#include <string>
 
+#include "goldens.hpp"
 #include "kernels/device/memory.cuh"
 #include "kernels/device/pipeline.cuh"
 #include "kernels/device/warp.cuh"
@@ -24,8 +21,6 @@
 using namespace test;
 
 namespace {
-
-using Word = std::uint32_t;
 
 /// Fixed bits for input i: those of bf16, fp16 or float numbers between -2 and 2.
 __device__ Word mixed(Word i) {
@@ -163,54 +158,6 @@ __global__ void __launch_bounds__(128) multiply_wide(Word* y) {
   wgmma_commit();
   wgmma_wait<0>(d);
   for (int i = 0; i < columns / 2; i += every) y[columns / 2 / every * t + i / every] = bits(d[i]);
-}
-
-// ---- files ----
-
-struct Golden {
-  std::string device;
-  std::vector<std::vector<Word>> lines;
-};
-
-std::string text_of_golden(const Golden& g) {
-  std::string text = g.device + "\n";
-  for (const auto& line : g.lines) {
-    for (std::size_t i = 0; i < line.size(); ++i) {
-      char word[16];
-      std::snprintf(word, sizeof word, i ? " %08x" : "%08x", line[i]);
-      text += word;
-    }
-    text += '\n';
-  }
-  return text;
-}
-
-Golden parsed(const std::string& text) {
-  std::istringstream in(text);
-  Golden g;
-  std::getline(in, g.device);
-  for (std::string line; std::getline(in, line);) {
-    std::istringstream words(line);
-    g.lines.emplace_back();
-    for (std::string word; words >> word;) g.lines.back().push_back(Word(std::stoul(word, nullptr, 16)));
-  }
-  return g;
-}
-
-/// The first difference, or nothing. Floats may differ by 1e-5 of the sums' size.
-std::string difference(const Golden& golden, const Golden& got, bool floats) {
-  if (golden.lines.size() != got.lines.size()) return text_of(golden.lines.size(), " threads, got ", got.lines.size());
-  for (std::size_t t = 0; t < got.lines.size(); ++t) {
-    if (golden.lines[t].size() != got.lines[t].size()) return text_of("thread ", t, ": another number of words");
-    for (std::size_t i = 0; i < got.lines[t].size(); ++i) {
-      const Word a = golden.lines[t][i], b = got.lines[t][i];
-      const float x = __builtin_bit_cast(float, a), y = __builtin_bit_cast(float, b);
-      if (a == b || (floats && std::abs(x - y) <= 1e-5f * (64 + std::abs(x)))) continue;
-      return floats ? text_of("thread ", t, ", word ", i, ": ", x, ", got ", y)
-                    : text_of("thread ", t, ", word ", i, ": ", a, ", got ", b);
-    }
-  }
-  return "";
 }
 
 const std::filesystem::path folder = std::filesystem::path(QUERN_SOURCE_DIR) / "tests/goldens/ptx";

@@ -15,8 +15,9 @@ namespace {
 constexpr int seeds = 20;
 
 struct WithSchedule {
+  emulator::Schedule before = emulator::schedule();
   explicit WithSchedule(emulator::Schedule s) { emulator::set_schedule(s); }
-  ~WithSchedule() { emulator::set_schedule({}); }
+  ~WithSchedule() { emulator::set_schedule(before); }
 };
 
 /// "right", "wrong", or what the emulator says.

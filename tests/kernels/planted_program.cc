@@ -1,5 +1,5 @@
-/// One kernel of planted.cuh under one schedule, for planted.sh: `planted_program BUG [SCHEDULE]`, where BUG may also be
-/// "none", which runs them all as they should be. Prints each result's error, or what the emulator found.
+/// One kernel of planted.cuh under one schedule, for planted.sh: `planted_program BUG [SCHEDULE]`, where BUG may also
+/// be "none", which runs them all as they should be. Prints each result's error, or what the emulator found.
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -17,9 +17,7 @@ int main(int argc, char** argv) {
     ++found;
     try {
       std::printf("%s of %s: error %.1e\n", bug, kernel, f());
-    } catch (const std::exception& e) {
-      std::printf("%s of %s: the emulator reports: %s\n", bug, kernel, e.what());
-    }
+    } catch (const std::exception& e) { std::printf("%s of %s: the emulator reports: %s\n", bug, kernel, e.what()); }
   };
 #define RUN(kernel, bug) run(#bug, #kernel, [] { return run_##kernel<Bug::bug>(); })
   RUN(spread, none);

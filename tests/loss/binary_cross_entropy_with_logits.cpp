@@ -48,7 +48,7 @@ TEST_CASE("binary_cross_entropy_with_logits, with and without weights, hard and 
       expect_op(
           Inputs<double>{drawn(shape, 1)}, {.terms = shape.size(), .backward_terms = 4, .most = 40, .step = 1e-4},
           [&]<class X>(const Inputs<X>& in) {
-            const auto t = cast<number_of<X>>(task);
+            const auto t = to(cast<number_of<X>>(task), in.logits.device());
             return binary_cross_entropy_with_logits(in.logits, t.targets, t.pos_weight);
           },
           [&](const Inputs<double>& in) { return std::vector<double>{naive(in.logits, task)}; });
@@ -56,25 +56,43 @@ TEST_CASE("binary_cross_entropy_with_logits, with and without weights, hard and 
 }
 
 TEST_CASE("binary_cross_entropy_with_logits of one question a text, [B], with one weight for all") {
-  const auto x = Tensor<double, 1>::of({3}, {0.5, -1.25, 2}), y = Tensor<double, 1>::of({3}, {1, 0, 1});
-  const auto p = Tensor<double, 1>::of({1}, {3});
-  const auto [loss, saved] = binary_cross_entropy_with_logits_forward(x, y, p);
+  using T = std::conditional_t<has_cuda, float, double>;
+  const double tolerance = has_cuda ? 1e-6 : 1e-14;
+  const auto x = on_device<T>(Shape{3}, {0.5, -1.25, 2}), y = on_device<T>(Shape{3}, {1, 0, 1});
+  const auto p = on_device<T>(Shape{1}, {3});
+  const auto f = binary_cross_entropy_with_logits_forward(x, y, p);
   const double expected =
       (3 * std::log(1 + std::exp(-0.5)) + std::log(1 + std::exp(-1.25)) + 3 * std::log(1 + std::exp(-2.0))) / 3;
-  CHECK(loss.item() == doctest::Approx(expected).epsilon(1e-14));
-  const auto d = binary_cross_entropy_with_logits_backward(Tensor<double, 0>::of(Shape<0>{}, {1}), saved);
-  CHECK(d(0) == doctest::Approx(-1 / (1 + std::exp(0.5))).epsilon(1e-14));
-  CHECK(d(1) == doctest::Approx(1 / (1 + std::exp(1.25)) / 3).epsilon(1e-14));
+  CHECK(f.loss.item() == doctest::Approx(expected).epsilon(tolerance));
+  const auto d = numbers(binary_cross_entropy_with_logits_backward(on_device<T>(Shape<0>{}, {1}), f.saved));
+  CHECK(d[0] == doctest::Approx(-1 / (1 + std::exp(0.5))).epsilon(tolerance));
+  CHECK(d[1] == doctest::Approx(1 / (1 + std::exp(1.25)) / 3).epsilon(tolerance));
 }
 
-TEST_CASE_TEMPLATE("binary_cross_entropy_with_logits stays finite at the ends, and keeps NaN", T, float, double) {
-  const auto x = Tensor<T, 1>::of({4}, {T(1e4), T(-1e4), T(1e4), T(-1e4)});
-  const auto y = Tensor<T, 1>::of({4}, {1, 0, 0, 1});  // two sure and right, two sure and wrong
-  const auto [loss, saved] = binary_cross_entropy_with_logits_forward(x, y);
-  CHECK(loss.item() == 5'000);
-  CHECK(same_bits(binary_cross_entropy_with_logits_backward(Tensor<T, 0>::of(Shape<0>{}, {4}), saved),
-                  Tensor<T, 1>::of({4}, {0, 0, 1, -1})));
-  CHECK(std::isnan(binary_cross_entropy_with_logits(Tensor<T, 1>::of({1}, {T(std::nan(""))}), Tensor<T, 1>(1)).item()));
+TEST_CASE_TEMPLATE("binary_cross_entropy_with_logits stays finite at the ends, and keeps NaN", T, float, SecondNumber) {
+  const auto x = on_device<T>(Shape{4}, {8192, -8192, 8192, -8192});  // of bf16 too
+  const auto y = on_device<T>(Shape{4}, {1, 0, 0, 1});                // two sure and right, two sure and wrong
+  const auto f = binary_cross_entropy_with_logits_forward(x, y);
+  CHECK(f.loss.item() == 4'096);
+  CHECK(same_bits(binary_cross_entropy_with_logits_backward(on_device<T>(Shape<0>{}, {4}), f.saved),
+                  on_device<T>(Shape{4}, {0, 0, 1, -1})));
+  const auto nan = on_device<T>(Shape{1}, {NAN}), zero = on_device<T>(Shape{1}, {0});
+  CHECK(std::isnan(double(binary_cross_entropy_with_logits(nan, zero).item())));
+}
+
+TEST_CASE("binary_cross_entropy_with_logits on a GPU finds wrong targets and weights itself") {
+  if (!has_cuda) return;
+  auto message = [](double target, double weight) {
+    const auto x = on_device(Tensor<float, 2>(2, 3)), y = on_device<float>(Shape{2, 3}, {0, 0, 0, 0, target, 0});
+    const auto p = on_device<float>(Shape{3}, {1, weight, 1});
+    const auto loss = binary_cross_entropy_with_logits(x, y, p);
+    return message_of<InvalidArgument>([&] { (void)loss.item(); });
+  };
+  CHECK(message(1, 1) == "");
+  for (double wrong : {-0.5, 1.5, double(NAN)})
+    expect_message(message(wrong, 1), {text_of("target 4 of 6 is ", wrong), "expected 0 to 1"});
+  for (double wrong : {-1.0, double(INFINITY), double(NAN)})
+    expect_message(message(0, wrong), {text_of("the pos_weight of class 1 is ", wrong)});
 }
 
 TEST_CASE("binary_cross_entropy_with_logits refuses shapes, targets and weights that make no sense") {

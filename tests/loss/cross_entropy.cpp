@@ -7,6 +7,7 @@
 #include "support/draw.hpp"
 #include "support/expect_invalid.hpp"
 #include "support/expect_op.hpp"
+#include "support/number_of.hpp"
 
 using namespace test;
 
@@ -16,15 +17,6 @@ template <class T>
 struct Inputs {
   Tensor<T, 2> logits;
   static void visit(auto&& f, auto&... m) { f("logits", m.logits...); }
-};
-
-template <class X>
-struct NumberOf {
-  using type = X;
-};
-template <class T>
-struct NumberOf<Recorded<T>> {
-  using type = T;
 };
 
 struct Loss {
@@ -40,7 +32,9 @@ struct Loss {
   }
   template <class X>
   auto operator()(const Tensor<X, 2>& logits) const {
-    return cross_entropy(logits, labels, options<typename NumberOf<X>::type>());
+    auto o = options<number_of<X>>();
+    o.class_weights = beside(logits, o.class_weights);
+    return cross_entropy(logits, beside(logits, labels), o);
   }
 
   /// By the definition, for logits whose exponentials are finite.
@@ -63,14 +57,16 @@ struct Loss {
 void expect_loss(const Loss& loss, std::int64_t classes, std::int64_t most = 0, double step = 1e-6) {
   const std::int64_t rows = loss.labels.size();
   expect_op(
-      Inputs<double>{drawn(Shape{rows, classes}, 1)}, {.terms = rows, .backward_terms = 8, .most = most, .step = step},
+      Inputs<double>{drawn(Shape{rows, classes}, 1)},
+      {.terms = rows + classes / 64, .backward_terms = 8, .most = most, .step = step},
       [&](const auto& in) { return loss(in.logits); },
       [&](const Inputs<double>& in) { return std::vector<double>{loss.naive(in.logits)}; });
 }
 
 std::vector<double> weights_of(std::int64_t classes) {
   std::vector<double> weights;
-  for (auto w : drawn_weights(std::size_t(classes))) weights.push_back(bf16(std::abs(w)));  // the same number in every type
+  for (auto w : drawn_weights(std::size_t(classes)))
+    weights.push_back(bf16(std::abs(w)));  // the same number in every type
   return weights;
 }
 
@@ -83,11 +79,17 @@ TEST_CASE("cross_entropy, with and without class weights and label smoothing") {
         const auto weights = weighted ? weights_of(classes) : std::vector<double>{};
         expect_loss({drawn_ids(rows, classes, 1), weights, smoothing}, classes, 200);
       }
+  // Rows of every kind of kernel: a warp's and a block's registers, in packs and not, and none. Small gradients, as
+  // below.
+  for (int classes : {300, 1024, 1100, 1101, 16'401})
+    for (double smoothing : {0.0, 0.1})
+      expect_loss({drawn_ids(3, classes, 1), weights_of(classes), smoothing}, classes, 12, 1e-3);
   // Over several chunks. A gradient here is a thousandth of the loss: a longer step keeps its digits.
   expect_loss({drawn_ids(900, 21, 1), weights_of(21), 0.1}, 21, 12, 5e-4);
 }
 
-TEST_CASE_TEMPLATE("cross_entropy is PyTorch's, extreme logits included", T, double, float) {
+TEST_CASE_TEMPLATE("cross_entropy is PyTorch's, extreme logits included", T,
+                   std::conditional_t<has_cuda, float, double>, float) {
   auto logits = Tensor<T, 2>::empty({4, 3});
   std::copy(goldens::logits.begin(), goldens::logits.end(), logits.data());
   const double tolerance = std::is_same_v<T, double> ? 1e-13 : 1e-6;
@@ -96,32 +98,51 @@ TEST_CASE_TEMPLATE("cross_entropy is PyTorch's, extreme logits included", T, dou
     const std::vector<std::int32_t> labels(golden.labels.begin(), golden.labels.end());
     const Loss loss{Ids::of({4}, labels), golden.weighted ? goldens::class_weights : std::vector<double>{},
                     golden.smoothing};
-    auto dlogits = zeros_like(Inputs<T>{logits});
+    const Inputs<T> in{on_device(logits)};
+    auto dlogits = zeros_like(in);
     Tape tape;
-    const auto value = loss(tape.watch(Inputs<T>{logits}, dlogits).logits);
+    const auto value = loss(tape.watch(in, dlogits).logits);
     tape.backward(value);
     CHECK(double(value.item()) == doctest::Approx(golden.loss).epsilon(tolerance));
-    expect_close("gradient", dlogits.logits.span(), golden.gradient, tolerance);
+    expect_close("gradient", numbers(dlogits.logits), golden.gradient, tolerance);
   }
 }
 
 TEST_CASE_TEMPLATE("cross_entropy stays finite at the ends, and knows a sure right answer from a sure wrong one", T,
-                   float, double) {
-  const auto logits = Tensor<T, 2>::of({1, 2}, {T(1e4), T(-1e4)});
-  CHECK(cross_entropy(logits, Ids::of({1}, {0})).item() == 0);
-  CHECK(cross_entropy(logits, Ids::of({1}, {1})).item() == 20'000);
-  const auto saved = cross_entropy_forward(logits, Ids::of({1}, {1})).saved;
-  CHECK(same_bits(cross_entropy_backward(Tensor<T, 0>::of(Shape<0>{}, {T(2)}), saved),
-                  Tensor<T, 2>::of({1, 2}, {2, -2})));
+                   float, SecondNumber) {
+  const auto logits = on_device<T>(Shape{1, 2}, {8192, -8192});  // of bf16 too
+  const auto zero = on_device(Ids::of({1}, {0})), one = on_device(Ids::of({1}, {1}));
+  CHECK(cross_entropy(logits, zero).item() == 0);
+  CHECK(cross_entropy(logits, one).item() == 16'384);
+  const auto saved = cross_entropy_forward(logits, one).saved;
+  CHECK(same_bits(cross_entropy_backward(on_device<T>(Shape<0>{}, {2}), saved), on_device<T>(Shape{1, 2}, {2, -2})));
+  CHECK(std::isnan(double(cross_entropy(on_device<T>(Shape{1, 2}, {0, NAN}), zero).item())));
 }
 
-TEST_CASE("with one class nothing surprises") {
-  const auto logits = drawn(Shape{3, 1}, 1);
-  const Loss loss{Ids(3), {2.0}, 0.3};
-  CHECK(loss(logits).item() == 0);
-  const auto saved = cross_entropy_forward(logits, loss.labels, loss.options<double>()).saved;
-  const auto d = cross_entropy_backward(Tensor<double, 0>::of(Shape<0>{}, {1}), saved);
-  for (auto v : d.span()) CHECK(v == 0);
+TEST_CASE_TEMPLATE("with one class nothing surprises", T, float, SecondNumber) {
+  const auto logits = on_device<T>(Shape{3, 1}, {1, -2, 3});
+  CHECK(Loss{Ids(3), {2.0}, 0.3}(logits).item() == 0);
+  const auto saved = cross_entropy_forward(logits, on_device(Ids(3)), {on_device<T>(Shape{1}, {2}), 0.25}).saved;
+  const auto d = cross_entropy_backward(on_device<T>(Shape<0>{}, {1}), saved);
+  for (auto v : numbers(d)) CHECK(v == 0);
+}
+
+TEST_CASE("cross_entropy on a GPU finds wrong labels and weights itself, and says so when it is waited for") {
+  if (!has_cuda) return;
+  const auto logits = on_device(Tensor<float, 2>(2, 3));
+  auto message = [&](std::initializer_list<std::int32_t> labels, std::initializer_list<double> weights) {
+    const auto w = on_device<float>(Shape{std::int64_t(weights.size())}, weights);
+    const auto f = cross_entropy_forward(logits, on_device(Ids::of({2}, labels)), {w.share(), 0});
+    (void)cross_entropy_backward(f.loss, f.saved);  // touches nothing it should not
+    return message_of<InvalidArgument>([&] { (void)f.loss.item(); });
+  };
+  CHECK(message({0, 2}, {}) == "");
+  expect_message(message({0, 3}, {}), {"cross_entropy: label 3 of text 1", "3 classes", "0 to 2"});
+  expect_message(message({-1, 0}, {}), {"cross_entropy: label -1 of text 0"});
+  expect_message(message({0, 2}, {1, -1, 1}), {"cross_entropy: the weight of class 1 is -1", "at least 0"});
+  expect_message(message({0, 2}, {1, 1, NAN}), {"cross_entropy: the weight of class 2 is nan"});
+  expect_message(message({0, 2}, {0, 1, 0}), {"cross_entropy: the classes of this batch all have weight 0"});
+  CHECK(message({0, 2}, {1, 0, 1}) == "");
 }
 
 TEST_CASE("cross_entropy refuses labels, weights, smoothing and batches that make no sense") {

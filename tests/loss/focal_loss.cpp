@@ -34,7 +34,7 @@ double naive(const Tensor<double, 2>& logits, const Ids& labels, const Tensor<do
 }  // namespace
 
 TEST_CASE("focal_loss, with and without class weights, for several gamma") {
-  for (auto shape : {Shape{1, 2}, Shape{3, 2}, Shape{7, 5}, Shape{33, 17}})
+  for (auto shape : {Shape{1, 2}, Shape{3, 2}, Shape{7, 5}, Shape{33, 17}, Shape{2, 300}, Shape{2, 1101}})
     for (double gamma : {0.0, 0.5, 1.0, 2.0, 5.0}) {
       const auto labels = drawn_ids(shape[0], shape[1], 1);
       auto alpha = drawn_bias(gamma == 1 ? 0 : shape[1], 2);
@@ -44,37 +44,57 @@ TEST_CASE("focal_loss, with and without class weights, for several gamma") {
           [&]<class X>(const Inputs<X>& in) {
             Tensor<number_of<X>, 1> weights(alpha.size());
             for (std::int64_t c = 0; c < alpha.size(); ++c) weights(c) = number_of<X>(alpha(c));
-            return focal_loss(in.logits, labels, {std::move(weights), gamma});
+            return focal_loss(in.logits, beside(in.logits, labels), {beside(in.logits, weights), gamma});
           },
           [&](const Inputs<double>& in) { return std::vector<double>{naive(in.logits, labels, alpha, gamma)}; });
     }
 }
 
 TEST_CASE("focal_loss with gamma 0 is cross_entropy with class weights") {
-  const auto logits = drawn(Shape{7, 3}, 1);
-  const auto labels = drawn_ids(7, 3, 1);
-  const auto weights = Tensor<double, 1>::of({3}, {0.5, 2, 1.25});
-  const auto one = Tensor<double, 0>::of(Shape<0>{}, {1});
+  using T = std::conditional_t<has_cuda, float, double>;
+  const auto logits = on_device(cast<T>(Inputs<double>{drawn(Shape{7, 3}, 1)}).logits);
+  const auto labels = on_device(drawn_ids(7, 3, 1));
+  const auto weights = on_device<T>(Shape{3}, {0.5, 2, 1.25});
+  const auto one = on_device<T>(Shape<0>{}, {1});
   const auto focal = focal_loss_forward(logits, labels, {weights.share(), 0});
   const auto cross = cross_entropy_forward(logits, labels, {weights.share(), 0});
-  CHECK(focal.loss.item() == doctest::Approx(cross.loss.item()).epsilon(1e-14));
+  CHECK(focal.loss.item() == doctest::Approx(cross.loss.item()).epsilon(has_cuda ? 1e-6 : 1e-14));
   const auto d = focal_loss_backward(one, focal.saved), expected = cross_entropy_backward(one, cross.saved);
-  expect_close("gradient", d.span(), expected.span(), 1e-15);
+  expect_close("gradient", numbers(d), numbers(expected), has_cuda ? 1e-7 : 1e-15);
 }
 
-TEST_CASE_TEMPLATE("focal_loss stays finite at the ends, and keeps NaN", T, float, double) {
-  const auto logits = Tensor<T, 2>::of({1, 2}, {T(1e4), T(-1e4)});
-  const auto one = Tensor<T, 0>::of(Shape<0>{}, {1});
+TEST_CASE_TEMPLATE("focal_loss stays finite at the ends, and keeps NaN", T, float, SecondNumber) {
+  const auto logits = on_device<T>(Shape{1, 2}, {8192, -8192});  // of bf16 too
+  const auto one = on_device<T>(Shape<0>{}, {1});
+  const auto first = on_device(Ids::of({1}, {0})), second = on_device(Ids::of({1}, {1}));
   for (double gamma : {0.0, 0.5, 2.0}) {
-    const auto right = focal_loss_forward(logits, Ids::of({1}, {0}), {{}, gamma});
-    const auto wrong = focal_loss_forward(logits, Ids::of({1}, {1}), {{}, gamma});
+    const auto right = focal_loss_forward(logits, first, {{}, gamma});
+    const auto wrong = focal_loss_forward(logits, second, {{}, gamma});
     CHECK(right.loss.item() == 0);
-    CHECK(wrong.loss.item() == 20'000);
+    CHECK(wrong.loss.item() == 16'384);
     const auto still = focal_loss_backward(one, right.saved);
-    for (auto d : still.span()) CHECK(d == 0);
-    CHECK(same_bits(focal_loss_backward(one, wrong.saved), Tensor<T, 2>::of({1, 2}, {1, -1})));
+    for (auto d : numbers(still)) CHECK(d == 0);
+    CHECK(same_bits(focal_loss_backward(one, wrong.saved), on_device<T>(Shape{1, 2}, {1, -1})));
   }
-  CHECK(std::isnan(focal_loss(Tensor<T, 2>::of({1, 2}, {0, T(std::nan(""))}), Ids::of({1}, {0})).item()));
+  CHECK(std::isnan(double(focal_loss(on_device<T>(Shape{1, 2}, {0, NAN}), first).item())));
+}
+
+TEST_CASE_TEMPLATE("focal_loss knows how small the loss of a sure answer is", T, float, SecondNumber) {
+  const auto sure = focal_loss(on_device<T>(Shape{1, 2}, {20, 0}), on_device(Ids::of({1}, {0})), {{}, 0});
+  CHECK(double(sure.item()) / std::log1p(std::exp(-20.0)) == doctest::Approx(1).epsilon(0.002));
+}
+
+TEST_CASE("focal_loss on a GPU finds wrong labels and weights itself") {
+  if (!has_cuda) return;
+  auto message = [](std::initializer_list<std::int32_t> labels, std::initializer_list<double> alpha) {
+    const auto loss = focal_loss(on_device(Tensor<float, 2>(2, 3)), on_device(Ids::of({2}, labels)),
+                                 {on_device<float>(Shape{3}, alpha), 2});
+    return message_of<InvalidArgument>([&] { (void)loss.item(); });
+  };
+  CHECK(message({0, 2}, {1, 0, 1}) == "");
+  expect_message(message({0, 3}, {1, 1, 1}), {"focal_loss: label 3 of text 1", "3 classes", "0 to 2"});
+  expect_message(message({0, 2}, {1, -1, 1}), {"focal_loss: the weight of class 1 is -1"});
+  expect_message(message({0, 2}, {0, 1, 0}), {"focal_loss: the classes of this batch all have weight 0"});
 }
 
 TEST_CASE("focal_loss refuses labels, weights, gammas and batches that make no sense") {

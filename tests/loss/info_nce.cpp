@@ -38,6 +38,11 @@ double naive(const Inputs<double>& in, const InfoNceOptions& options) {
   return loss / double(in.q.extent(0));
 }
 
+template <class T>
+Tensor<T, 0> info_nce_one(const Tensor<T, 2>&) {
+  return on_device<T>(Shape<0>{}, {1});
+}
+
 }  // namespace
 
 TEST_CASE("info_nce, of products and of cosines") {
@@ -53,35 +58,37 @@ TEST_CASE("info_nce, of products and of cosines") {
 
 TEST_CASE("info_nce: a pair alone has no negatives, and nothing to learn") {
   const auto [loss, saved] =
-      info_nce_forward(Tensor<float, 2>::of({1, 2}, {1, 2}), Tensor<float, 2>::of({1, 2}, {3, 4}));
+      info_nce_forward(on_device<float>(Shape{1, 2}, {1, 2}), on_device<float>(Shape{1, 2}, {3, 4}));
   CHECK(loss.item() == 0);
-  const auto d = info_nce_backward(Tensor<float, 0>::of(Shape<0>{}, {1}), saved);
+  const auto d = info_nce_backward(on_device<float>(Shape<0>{}, {1}), saved);
   for (const auto* x : {&d.queries, &d.keys})
-    for (auto v : x->span()) CHECK(v == 0);
+    for (auto v : numbers(*x)) CHECK(v == 0);
 }
 
 TEST_CASE(
     "info_nce of cosines: a row of zeros is like nothing and gets no gradient; lengths do not matter; NaN stays") {
   const InfoNceOptions options{0.1, true};
-  const auto q = Tensor<float, 2>::of({2, 2}, {0, 0, 0, 4}), k = Tensor<float, 2>::of({2, 2}, {1, 0, 0, 1});
+  const auto q = on_device<float>(Shape{2, 2}, {0, 0, 0, 4}), k = on_device<float>(Shape{2, 2}, {1, 0, 0, 1});
   const auto [loss, saved] = info_nce_forward(q, k, options);
   CHECK(loss.item() == doctest::Approx((std::log(2.0) + std::log1p(std::exp(-10.0))) / 2));
-  const auto d = info_nce_backward(Tensor<float, 0>::of(Shape<0>{}, {1}), saved);
-  CHECK(d.queries(0, 0) == 0);
-  CHECK(d.queries(0, 1) == 0);
-  CHECK(d.queries(1, 0) != 0);
-  auto longer = q, nan = q;
-  longer(1, 1) = 4096, nan(1, 1) = std::nanf("");
+  const auto d = numbers(info_nce_backward(on_device<float>(Shape<0>{}, {1}), saved).queries);
+  CHECK(d[0] == 0);
+  CHECK(d[1] == 0);
+  CHECK(d[2] != 0);
+  const auto longer = on_device<float>(Shape{2, 2}, {0, 0, 0, 4096});
+  const auto nan = on_device<float>(Shape{2, 2}, {0, 0, 0, NAN});
   CHECK(info_nce(longer, k, options).item() == loss.item());
   CHECK(std::isnan(info_nce(nan, k, options).item()));
 }
 
 TEST_CASE("info_nce: a side that is not recorded is a constant") {
-  const auto q = drawn(Shape{3, 2}, 1), k = drawn(Shape{3, 2}, 2);
-  Tensor<double, 2> dk(3, 2);
+  const Inputs<double> exact{drawn(Shape{3, 2}, 1), drawn(Shape{3, 2}, 2)};
+  const auto [q, k] = to(cast<std::conditional_t<has_cuda, float, double>>(exact), test_device());
+  auto dk = empty_like(k);
+  zero(dk);
   Tape tape;
   tape.backward(info_nce(q, tape.watch(k, dk)));
-  const auto expected = info_nce_backward(Tensor<double, 0>::of(Shape<0>{}, {1}), info_nce_forward(q, k).saved);
+  const auto expected = info_nce_backward(info_nce_one(q), info_nce_forward(q, k).saved);
   CHECK(same_bits(dk, expected.keys));
 }
 

@@ -40,7 +40,7 @@ Tensor<double, 2> exp_of(Tensor<double, 2> x) {
 }
 
 Tensor<float, 2> row(std::initializer_list<float> values) {
-  return Tensor<float, 2>::of({1, std::int64_t(values.size())}, values);
+  return on_device(Tensor<float, 2>::of({1, std::int64_t(values.size())}, values));
 }
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
@@ -48,7 +48,7 @@ constexpr float infinity = std::numeric_limits<float>::infinity();
 }  // namespace
 
 TEST_CASE("kl_divergence, and of logits at a temperature") {
-  for (auto shape : {Shape{1, 2}, Shape{1, 17}, Shape{7, 5}, Shape{33, 8}})
+  for (auto shape : {Shape{1, 2}, Shape{1, 17}, Shape{7, 5}, Shape{33, 8}, Shape{2, 300}, Shape{2, 1101}})
     for (double temperature : {0.0, 1.0, 2.5}) {  // 0: of log-probabilities
       const auto logits = in_every_type(Inputs<double>{drawn(shape, 2)});
       Inputs<double> targets{exp_of(log_softmax(logits.x, 1))};
@@ -60,8 +60,8 @@ TEST_CASE("kl_divergence, and of logits at a temperature") {
           Inputs<double>{std::move(drawn_x)}, {.terms = 8 * shape[1], .backward_terms = 4, .most = 40, .step = 1e-4},
           [&]<class X>(const Inputs<X>& in) {
             using T = number_of<X>;
-            return temperature == 0 ? kl_divergence(in.x, cast<T>(targets).x)
-                                    : kl_divergence_with_logits(in.x, cast<T>(logits).x, temperature);
+            return temperature == 0 ? kl_divergence(in.x, beside(in.x, cast<T>(targets).x))
+                                    : kl_divergence_with_logits(in.x, beside(in.x, cast<T>(logits).x), temperature);
           },
           [&](const Inputs<double>& in) {
             if (temperature == 0) return std::vector<double>{naive(in.x, targets.x)};
@@ -78,11 +78,21 @@ TEST_CASE("kl_divergence: a target of 0 costs nothing, whatever the model says; 
   CHECK(std::isnan(kl_divergence(row({std::nanf(""), 0}), row({0, 1})).item()));
 }
 
+TEST_CASE("kl_divergence on a GPU finds targets that are no probabilities itself") {
+  if (!has_cuda) return;
+  for (float wrong : {-0.1f, 1.5f, NAN}) {
+    const auto loss = kl_divergence(on_device(Tensor<float, 2>(2, 3)),
+                                    on_device<float>(Shape{2, 3}, {0, 1, 0, 0, 1.0005, double(wrong)}));
+    expect_message(message_of<InvalidArgument>([&] { (void)loss.item(); }),
+                   {text_of("kl_divergence: target (1, 2) is ", double(wrong)), "a probability"});
+  }
+}
+
 TEST_CASE("with one class there is nothing to tell apart") {
-  const auto x = Tensor<float, 2>::of({3, 1}, {1, 2, 3}), t = Tensor<float, 2>::of({3, 1}, {3, 1, 0});
-  const auto [loss, saved] = kl_divergence_with_logits_forward(x, t);
-  CHECK(loss.item() == 0);
-  CHECK(same_bits(kl_divergence_with_logits_backward(Tensor<float, 0>::of(Shape<0>{}, {1}), saved),
+  const auto x = on_device<float>(Shape{3, 1}, {1, 2, 3}), t = on_device<float>(Shape{3, 1}, {3, 1, 0});
+  const auto f = kl_divergence_with_logits_forward(x, t);
+  CHECK(f.loss.item() == 0);
+  CHECK(same_bits(kl_divergence_with_logits_backward(on_device<float>(Shape<0>{}, {1}), f.saved),
                   Tensor<float, 2>(3, 1)));
 }
 
@@ -90,7 +100,7 @@ TEST_CASE("kl_divergence_with_logits stays finite at the ends, and keeps NaN") {
   CHECK(kl_divergence_with_logits(row({1e4f, -1e4f}), row({1e4f, -1e4f})).item() == 0);
   const auto [loss, saved] = kl_divergence_with_logits_forward(row({-1e4f, 1e4f}), row({1e4f, -1e4f}), 2);
   CHECK(loss.item() == 40'000);  // τ² · 20 000 / τ
-  CHECK(same_bits(kl_divergence_with_logits_backward(Tensor<float, 0>::of(Shape<0>{}, {1}), saved), row({-2, 2})));
+  CHECK(same_bits(kl_divergence_with_logits_backward(on_device<float>(Shape<0>{}, {1}), saved), row({-2, 2})));
   CHECK(std::isnan(kl_divergence_with_logits(row({0, std::nanf("")}), row({1, 2})).item()));
   CHECK(std::isnan(kl_divergence_with_logits(row({1, 2}), row({std::nanf(""), 0})).item()));
 }

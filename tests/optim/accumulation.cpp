@@ -10,7 +10,9 @@
 #include <quern/optim/adam.hpp>
 #include <quern/optim/clip.hpp>
 
-using namespace quern;
+#include "support/on_device.hpp"
+
+using namespace test;
 
 namespace {
 
@@ -31,19 +33,19 @@ Batch texts(int first, int count) {
     for (int t = 0; t <= i % 5; ++t) text.push_back((i * 7 + t * 13) % 50);
     labels.push_back(i % 3);
   }
-  return pack(ids, labels);
+  return to(pack(ids, labels), test_device());
 }
 
 template <class T>
 Classifier<T> classifier() {
   Classifier<double> model;
   initialise(model, 1);
-  return cast<T>(model);
+  return to(cast<T>(model), test_device());
 }
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("four parts of a batch, accumulated, step as the whole batch does", T, double, float) {
+TEST_CASE_TEMPLATE("four parts of a batch, accumulated, step as the whole batch does", T, QUERN_TEST_REALS) {
   auto model = classifier<T>(), whole = model;
   auto grads = zeros_like(model), whole_grads = zeros_like(whole);
   Adam adam(model, {.rate = 0.01, .epsilon = 1e-3}), whole_adam(whole, {.rate = 0.01, .epsilon = 1e-3});
@@ -62,7 +64,8 @@ TEST_CASE_TEMPLATE("four parts of a batch, accumulated, step as the whole batch 
     whole_adam.step(whole, whole_grads);
   }
   double difference = 0, moved = 0;
-  const auto start = classifier<T>();
+  const auto parts = to(model, Device::cpu()), at_once = to(whole, Device::cpu());
+  const auto start = to(classifier<T>(), Device::cpu());
   walk_tensors(
       [&](const Path&, const auto& a, const auto& b, const auto& s) {
         for (std::int64_t i = 0; i < a.size(); ++i) {
@@ -70,7 +73,7 @@ TEST_CASE_TEMPLATE("four parts of a batch, accumulated, step as the whole batch 
           moved += std::pow(double(b.data()[i]) - double(s.data()[i]), 2);
         }
       },
-      model, whole, start);
+      parts, at_once, start);
   CHECK(moved > 0.01);
   CHECK(std::sqrt(difference / moved) < (std::is_same_v<T, double> ? 1e-13 : 1e-4));
 }

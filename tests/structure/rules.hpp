@@ -116,17 +116,20 @@ inline void check_header(const fs::path& root, const fs::path& file, std::vector
   }
 }
 
-/// An op stands under the same name at every level that exists.
-inline void check_op(const fs::path& root, const std::string& op, std::vector<std::string>& problems) {
+/// An op or a loss (`folder`) stands under the same name at every level that exists.
+inline void check_op(const fs::path& root, const std::string& folder, const std::string& op,
+                     std::vector<std::string>& problems) {
   if (no_ops.contains(op)) return;
-  std::vector<std::string> row = {"tests/ops/" + op + ".cpp", "bench/ops/" + op + ".cpp", "docs/ops/" + op + ".md"};
+  std::vector<std::string> row = {"tests/" + folder + "/" + op + ".cpp", "bench/" + folder + "/" + op + ".cpp",
+                                  "docs/ops/" + op + ".md"};
   if (!without_body.contains(op)) {
     row.push_back("include/quern/cpu/" + op + ".hpp");
     if (fs::exists(root / "include/quern/cuda")) row.push_back("include/quern/cuda/" + op + ".hpp");
     if (fs::exists(root / "kernels")) row.insert(row.end(), {"kernels/" + op + ".cuh", "kernels/" + op + ".cu"});
   }
   for (const std::string& file : row)
-    if (!fs::exists(root / file)) problems.push_back("include/quern/ops/" + op + ".hpp: " + file + " is missing");
+    if (!fs::exists(root / file))
+      problems.push_back("include/quern/" + folder + "/" + op + ".hpp: " + file + " is missing");
 }
 
 inline bool is_source(const fs::path& file) {
@@ -148,7 +151,9 @@ inline std::vector<std::string> broken_rules(const fs::path& root) {
     const std::size_t lines = lines_of(file).size();
     if (lines > longest_file) problems.push_back(name + ": " + std::to_string(lines) + " lines, more than 400");
     if (name.starts_with("include/")) check_header(root, file, problems);
-    if (fs::path(name).parent_path() == "include/quern/ops") check_op(root, file.stem().string(), problems);
+    for (const std::string folder : {"ops", "loss"})
+      if (fs::path(name).parent_path() == "include/quern/" + folder)
+        check_op(root, folder, file.stem().string(), problems);
   }
   for (const auto& list : {no_ops, without_body})
     for (const auto& [name, reason] : list)

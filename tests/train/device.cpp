@@ -94,6 +94,23 @@ TEST_CASE("so do those of one with the windows of Kim and vectors and filters of
   expect_to_follow(run_on(test_device(), options, {}, start), run_on(Device::cpu(), options, {}, start));
 }
 
+TEST_CASE("once the longest batch was seen, training asks the device for no memory") {
+  std::vector<std::uint64_t> asked;
+  struct Watching {
+    std::vector<std::uint64_t>& asked;
+    ParameterOptions operator()(const std::string& name) const {
+      if (name == "words.weight") asked.push_back(pool_stats(test_device()).system_allocations);
+      return {};
+    }
+  };
+  auto options = toy_options();
+  options.epochs = 4, options.device = test_device();
+  auto model = toy_model();
+  train(model, texts, split, 2, options, {}, Watching{asked});
+  CHECK(asked.size() > 100);
+  CHECK(asked.back() == asked[asked.size() / 2]);
+}
+
 TEST_CASE("clipping, decay, class weights, smoothing and warm-up follow the CPU too") {
   auto options = two_epochs();
   options.epochs = 1, options.clip = 0.5, options.weight_decay = 0.1, options.class_weights = {1, 2};

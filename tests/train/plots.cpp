@@ -91,6 +91,16 @@ TEST_CASE("confusion: rows are labels, columns predictions; wrong and right are 
   CHECK(holds(svg, "<title>b → b: 3 (75.0 %)</title>" + rect(1, 1, "in-first")));
 }
 
+TEST_CASE("confusion: with two classes and a million texts the head ends before the scale begins") {
+  Metrics m = some_metrics(2);
+  m.texts = 1000000;
+  const auto svg = confusion_svg(m, {"a", "b"});
+  CHECK(holds(svg, "1000000 texts<"));
+  const auto right = svg.find(">right<"), x = svg.rfind("x=\"", right);
+  REQUIRE(right != std::string::npos);
+  CHECK(std::stod(svg.substr(x + 3)) > 24 + 13 * text_width("accuracy 0.7500, macro F1 0.7500, 1000000 texts"));
+}
+
 TEST_CASE("confusion: class names cannot break the picture, and long ones are cut") {
   const std::string bad = "<script>&\"'\x01\xFF";
   const std::string longest(200, 'w');

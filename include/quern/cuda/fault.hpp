@@ -6,7 +6,7 @@
 
 namespace quern::inline QUERN_ABI::cuda {
 
-enum class FaultKind : int { none, id, label, empty_text, class_weight, no_weight, target, probability };
+enum class FaultKind : int { none, id, label, empty_text, class_weight, pos_weight, no_weight, target, probability };
 struct Fault {
   int kind;  // a FaultKind; claimed by compare-and-swap
   std::int64_t place, value, limit;

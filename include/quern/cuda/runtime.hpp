@@ -54,6 +54,9 @@ inline std::string text_of_fault(const Fault& f) {
     case FaultKind::class_weight:
       return text_of(f.op, ": the weight of class ", f.place, " is ", number,
                      "; expected a finite number of at least 0");
+    case FaultKind::pos_weight:
+      return text_of(f.op, ": the pos_weight of class ", f.place, " is ", number,
+                     "; expected a finite number of at least 0");
     case FaultKind::no_weight:
       return text_of(f.op, ": the classes of this batch all have weight 0, so it has no mean loss");
     case FaultKind::target:

@@ -14,6 +14,7 @@
 
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/binary_cross_entropy_with_logits.hpp>
+#include <quern/cuda/binary_cross_entropy_with_logits.hpp>
 #include <quern/ops/dispatch.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -44,20 +45,28 @@ requires(Rank >= 1) BinaryCrossEntropyWithLogitsForward<T, Rank> binary_cross_en
   const char* op = "binary_cross_entropy_with_logits";
   require_same_shape(op, described("logits", logits), described("targets", targets), at);
   require(logits.size() > 0, op, ": ", described("logits", logits), "; expected at least one element (", at, ")");
-  common_device(op, logits, targets, pos_weight);
-  for (std::int64_t i = 0; i < targets.size(); ++i)
+  const Device device = common_device(op, logits, targets, pos_weight);
+  for (std::int64_t i = 0; device.is_cpu() && i < targets.size(); ++i)  // on a GPU the kernels look
     require(double(targets.data()[i]) >= 0 && double(targets.data()[i]) <= 1, op, ": target ", i, " of ",
             targets.size(), " is ", double(targets.data()[i]), "; expected 0 to 1 (", at, ")");
   const std::int64_t classes = questions_of(logits);
   require(pos_weight.size() == 0 || pos_weight.size() == classes, op, ": ", described("pos_weight", pos_weight), ", ",
           described("logits", logits), "; expected ", classes, " weights or none (", at, ")");
-  for (std::int64_t c = 0; c < pos_weight.size(); ++c)
+  for (std::int64_t c = 0; device.is_cpu() && c < pos_weight.size(); ++c)
     require(double(pos_weight(c)) >= 0 && double(pos_weight(c)) <= std::numeric_limits<float>::max(), op,
             ": the pos_weight of class ", c, " is ", double(pos_weight(c)),
             "; expected a finite number of at least 0 (", at, ")");
-  const double loss = cpu::binary_cross_entropy_with_logits(logits.rows(), targets.rows(),
-                                                            pos_weight.size() ? pos_weight.data() : nullptr, classes);
-  return {Tensor<T, 0>::of(Shape<0>{}, {T(loss)}), {logits.share(), targets.share(), pos_weight.share()}};
+  BinaryCrossEntropyWithLogitsForward<T, Rank> f{Tensor<T, 0>::empty({}, device),
+                                                 {logits.share(), targets.share(), pos_weight.share()}};
+  const T* weights = pos_weight.size() ? pos_weight.data() : nullptr;
+  if constexpr (has_kernels<T>) {
+    if (device.is_cuda()) {
+      cuda::binary_cross_entropy_with_logits(logits.rows(), targets.rows(), weights, classes, f.loss.data());
+      return f;
+    }
+  }
+  f.loss.data()[0] = T(cpu::binary_cross_entropy_with_logits(logits.rows(), targets.rows(), weights, classes));
+  return f;
 }
 
 template <Number T, int Rank>
@@ -71,9 +80,17 @@ template <Number T, int Rank>
 Tensor<T, Rank> binary_cross_entropy_with_logits_backward(const Tensor<T, 0>& dloss,
                                                           const BinaryCrossEntropyWithLogitsSaved<T, Rank>& saved) {
   auto dlogits = empty_like(saved.logits);
+  const T* weights = saved.pos_weight.size() ? saved.pos_weight.data() : nullptr;
+  const std::int64_t classes = questions_of(saved.logits);
+  if constexpr (has_kernels<T>) {
+    if (dlogits.device().is_cuda()) {
+      cuda::binary_cross_entropy_with_logits_backward(dloss.data(), saved.logits.rows(), saved.targets.rows(), weights,
+                                                      classes, dlogits.rows());
+      return dlogits;
+    }
+  }
   cpu::binary_cross_entropy_with_logits_backward(double(dloss.item()), saved.logits.rows(), saved.targets.rows(),
-                                                 saved.pos_weight.size() ? saved.pos_weight.data() : nullptr,
-                                                 questions_of(saved.logits), dlogits.rows());
+                                                 weights, classes, dlogits.rows());
   return dlogits;
 }
 

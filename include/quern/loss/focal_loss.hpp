@@ -11,6 +11,7 @@
 
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/focal_loss.hpp>
+#include <quern/cuda/focal_loss.hpp>
 #include <quern/ops/dispatch.hpp>
 #include <quern/ops/embedding.hpp>
 
@@ -33,6 +34,24 @@ struct FocalLossForward {
   FocalLossSaved<T> saved;
 };
 
+namespace detail {
+/// Labels and weights are numbers that make sense. On a GPU the kernels look.
+template <class T>
+void check_focal_loss(const Ids& labels, const Tensor<T, 1>& alpha, std::int64_t classes, Caller at) {
+  for (std::int64_t c = 0; c < alpha.size(); ++c)
+    require(double(alpha(c)) >= 0 && double(alpha(c)) <= std::numeric_limits<float>::max(),
+            "focal_loss: the weight of class ", c, " is ", double(alpha(c)),
+            "; expected a finite number of at least 0 (", at, ")");
+  double total = 0;
+  for (std::int64_t b = 0; b < labels.size(); ++b) {
+    require(labels(b) >= 0 && labels(b) < classes, "focal_loss: label ", labels(b), " of text ", b,
+            "; the logits have ", classes, " classes, so labels are 0 to ", classes - 1, " (", at, ")");
+    total += alpha.size() ? double(alpha(labels(b))) : 1;
+  }
+  require(total > 0, "focal_loss: the classes of this batch all have weight 0, so it has no mean loss (", at, ")");
+}
+}  // namespace detail
+
 template <Number T>
 FocalLossForward<T> focal_loss_forward(const Tensor<T, 2>& logits, const Ids& labels,
                                        const FocalLossOptions<T>& options = {}, Caller at = Caller::here()) {
@@ -46,23 +65,22 @@ FocalLossForward<T> focal_loss_forward(const Tensor<T, 2>& logits, const Ids& la
           " classes (", at, ")");
   require(options.gamma >= 0 && options.gamma <= std::numeric_limits<float>::max(),
           "focal_loss: expected a gamma of at least 0, got ", options.gamma, " (", at, ")");
-  for (std::int64_t c = 0; c < alpha.size(); ++c)
-    require(double(alpha(c)) >= 0 && double(alpha(c)) <= std::numeric_limits<float>::max(),
-            "focal_loss: the weight of class ", c, " is ", double(alpha(c)),
-            "; expected a finite number of at least 0 (", at, ")");
-  double total = 0;
-  for (std::int64_t b = 0; b < rows; ++b) {
-    require(labels(b) >= 0 && labels(b) < classes, "focal_loss: label ", labels(b), " of text ", b,
-            "; the logits have ", classes, " classes, so labels are 0 to ", classes - 1, " (", at, ")");
-    total += alpha.size() ? double(alpha(labels(b))) : 1;
+  const Device device = common_device("focal_loss", logits, labels, alpha);
+  if (device.is_cpu()) detail::check_focal_loss(labels, alpha, classes, at);
+  FocalLossForward<T> f{Tensor<T, 0>::empty({}, device),
+                        {Tensor<accumulator_t<T>, 2>::empty(logits.shape(), device),
+                         Tensor<double, 1>::empty({rows}, device), labels.share()}};
+  const T* weights = alpha.size() ? alpha.data() : nullptr;
+  if constexpr (has_kernels<T>) {
+    if (device.is_cuda()) {
+      cuda::focal_loss(logits.view(), labels.view(), weights, options.gamma, f.saved.probabilities.view(),
+                       f.saved.slopes.view(), f.loss.data());
+      return f;
+    }
   }
-  require(total > 0, "focal_loss: the classes of this batch all have weight 0, so it has no mean loss (", at, ")");
-  common_device("focal_loss", logits, labels, alpha);
-  auto probabilities = Tensor<accumulator_t<T>, 2>::empty(logits.shape());
-  auto slopes = Tensor<double, 1>::empty({rows});
-  const double loss = cpu::focal_loss(logits.view(), labels.view(), alpha.size() ? alpha.data() : nullptr,
-                                      options.gamma, probabilities.view(), slopes.view());
-  return {Tensor<T, 0>::of(Shape<0>{}, {T(loss)}), {std::move(probabilities), std::move(slopes), labels.share()}};
+  f.loss.data()[0] = T(cpu::focal_loss(logits.view(), labels.view(), weights, options.gamma,
+                                       f.saved.probabilities.view(), f.saved.slopes.view()));
+  return f;
 }
 
 template <Number T>
@@ -74,7 +92,14 @@ Tensor<T, 0> focal_loss(const Tensor<T, 2>& logits, const Ids& labels, const Foc
 /// dloss [] → dlogits [B, C].
 template <Number T>
 Tensor<T, 2> focal_loss_backward(const Tensor<T, 0>& dloss, const FocalLossSaved<T>& saved) {
-  auto dlogits = Tensor<T, 2>::empty(saved.probabilities.shape());
+  auto dlogits = Tensor<T, 2>::empty(saved.probabilities.shape(), saved.probabilities.device());
+  if constexpr (has_kernels<T>) {
+    if (dlogits.device().is_cuda()) {
+      cuda::focal_loss_backward(dloss.data(), saved.probabilities.view(), saved.labels.view(), saved.slopes.view(),
+                                dlogits.view());
+      return dlogits;
+    }
+  }
   cpu::focal_loss_backward(double(dloss.item()), saved.probabilities.view(), saved.labels.view(), saved.slopes.view(),
                            dlogits.view());
   return dlogits;

@@ -12,6 +12,7 @@
 #include <limits>
 
 #include <quern/cpu/info_nce.hpp>
+#include <quern/cuda/info_nce.hpp>
 #include <quern/loss/cross_entropy.hpp>
 #include <quern/ops/matmul.hpp>
 
@@ -46,25 +47,54 @@ struct InfoNceGradients {
 namespace detail {
 template <class T>
 InfoNceSide<T> info_nce_side(const Tensor<T, 2>& x, double scale, bool cosine) {
-  InfoNceSide<T> side{Tensor<accumulator_t<T>, 2>::empty(x.shape()), Tensor<double, 1>(cosine ? x.extent(0) : 0),
-                      scale};
+  const Device device = x.device();
+  InfoNceSide<T> side{Tensor<accumulator_t<T>, 2>::empty(x.shape(), device),
+                      Tensor<double, 1>::empty({cosine ? x.extent(0) : 0}, device), scale};
   if (cosine) {
-    cpu::unit_rows(x.view(), scale, side.vectors.view(), side.norms.view());
+    QUERN_RUN(T, device, unit_rows(x.view(), scale, side.vectors.view(), side.norms.view()));
   } else {
-    cpu::scale_rows(x.view(), scale, side.vectors.view());
+    QUERN_RUN(T, device, scale_rows(x.view(), scale, side.vectors.view()));
   }
   return side;
 }
 
 template <class T>
 Tensor<T, 2> info_nce_side_backward(const Tensor<accumulator_t<T>, 2>& dvectors, const InfoNceSide<T>& side) {
-  auto dx = Tensor<T, 2>::empty(dvectors.shape());
+  const Device device = dvectors.device();
+  auto dx = Tensor<T, 2>::empty(dvectors.shape(), device);
   if (side.norms.size()) {
-    cpu::unit_rows_backward(dvectors.view(), side.vectors.view(), side.norms.view(), side.scale, dx.view());
+    QUERN_RUN(T, device,
+              unit_rows_backward(dvectors.view(), side.vectors.view(), side.norms.view(), side.scale, dx.view()));
   } else {
-    cpu::scale_rows(dvectors.view(), side.scale, dx.view());
+    QUERN_RUN(T, device, scale_rows(dvectors.view(), side.scale, dx.view()));
   }
   return dx;
+}
+
+/// Every text is its own label.
+template <class T>
+Ids own_labels(const Tensor<T, 2>& scores) {
+  auto own = Ids::empty({scores.extent(0)}, scores.device());
+  if constexpr (has_kernels<T>) {
+    if (own.device().is_cuda()) {
+      cuda::count_up(own.view());
+      return own;
+    }
+  }
+  for (std::int64_t b = 0; b < own.size(); ++b) own(b) = std::int32_t(b);
+  return own;
+}
+
+/// A loss or its gradient in another type.
+template <class To, class From>
+Tensor<To, 0> scalar_as(const Tensor<From, 0>& x) {
+  if constexpr (std::is_same_v<To, From>) {
+    return x.share();
+  } else {
+    auto y = Tensor<To, 0>::empty({}, x.device());
+    QUERN_RUN(From, x.device(), scale_rows(x.rows(), 1.0, y.rows()));
+    return y;
+  }
 }
 }  // namespace detail
 
@@ -78,11 +108,9 @@ InfoNceForward<T> info_nce_forward(const Tensor<T, 2>& queries, const Tensor<T, 
   common_device("info_nce", queries, keys);
   auto q = detail::info_nce_side(queries, 1 / options.temperature, options.cosine);
   auto k = detail::info_nce_side(keys, 1.0, options.cosine);
-  Ids own(queries.extent(0));
-  for (std::int64_t b = 0; b < own.size(); ++b) own(b) = std::int32_t(b);
-  auto [loss, scores] =
-      cross_entropy_forward(matmul(q.vectors, k.vectors, Transpose::no, Transpose::yes, at), own, {}, at);
-  return {Tensor<T, 0>::of(Shape<0>{}, {T(loss.item())}), {std::move(q), std::move(k), std::move(scores)}};
+  const auto products = matmul(q.vectors, k.vectors, Transpose::no, Transpose::yes, at);
+  auto [loss, scores] = cross_entropy_forward(products, detail::own_labels(products), {}, at);
+  return {detail::scalar_as<T>(loss), {std::move(q), std::move(k), std::move(scores)}};
 }
 
 template <Number T>
@@ -95,7 +123,7 @@ Tensor<T, 0> info_nce(const Tensor<T, 2>& queries, const Tensor<T, 2>& keys, con
 template <Number T>
 InfoNceGradients<T> info_nce_backward(const Tensor<T, 0>& dloss, const InfoNceSaved<T>& saved) {
   using A = accumulator_t<T>;
-  const auto dscores = cross_entropy_backward(Tensor<A, 0>::of(Shape<0>{}, {A(dloss.item())}), saved.scores);  // [B, B]
+  const auto dscores = cross_entropy_backward(detail::scalar_as<A>(dloss), saved.scores);  // [B, B]
   return {detail::info_nce_side_backward(matmul(dscores, saved.keys.vectors), saved.queries),
           detail::info_nce_side_backward(matmul(dscores, saved.queries.vectors, Transpose::yes), saved.keys)};
 }

@@ -18,6 +18,7 @@
 
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/kl_divergence.hpp>
+#include <quern/cuda/kl_divergence.hpp>
 #include <quern/ops/dispatch.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -50,14 +51,21 @@ KlDivergenceForward<T> kl_divergence_forward(const Tensor<T, 2>& log_probabiliti
                      at);
   require(targets.size() > 0, "kl_divergence: ", described("targets", targets), "; expected at least one element (", at,
           ")");
-  common_device("kl_divergence", log_probabilities, targets);
-  for (std::int64_t i = 0; i < targets.size(); ++i) {
+  const Device device = common_device("kl_divergence", log_probabilities, targets);
+  for (std::int64_t i = 0; device.is_cpu() && i < targets.size(); ++i) {  // on a GPU the kernel looks
     const double t = double(targets.data()[i]);
     require(t >= 0 && t <= 1.001, "kl_divergence: target (", i / targets.extent(1), ", ", i % targets.extent(1),
             ") is ", t, "; expected a probability, 0 to 1 (", at, ")");
   }
-  const double loss = cpu::kl_divergence(log_probabilities.view(), targets.view());
-  return {Tensor<T, 0>::of(Shape<0>{}, {T(loss)}), {targets.share()}};
+  KlDivergenceForward<T> f{Tensor<T, 0>::empty({}, device), {targets.share()}};
+  if constexpr (has_kernels<T>) {
+    if (device.is_cuda()) {
+      cuda::kl_divergence(log_probabilities.view(), targets.view(), f.loss.data());
+      return f;
+    }
+  }
+  f.loss.data()[0] = T(cpu::kl_divergence(log_probabilities.view(), targets.view()));
+  return f;
 }
 
 template <Number T>
@@ -70,6 +78,12 @@ Tensor<T, 0> kl_divergence(const Tensor<T, 2>& log_probabilities, const Tensor<T
 template <Number T>
 Tensor<T, 2> kl_divergence_backward(const Tensor<T, 0>& dloss, const KlDivergenceSaved<T>& saved) {
   auto dx = empty_like(saved.targets);
+  if constexpr (has_kernels<T>) {
+    if (dx.device().is_cuda()) {
+      cuda::kl_divergence_backward(dloss.data(), saved.targets.view(), dx.view());
+      return dx;
+    }
+  }
   cpu::kl_divergence_backward(double(dloss.item()), saved.targets.view(), dx.view());
   return dx;
 }
@@ -93,11 +107,19 @@ KlDivergenceWithLogitsForward<T> kl_divergence_with_logits_forward(const Tensor<
   require(logits.size() > 0, op, ": ", described("logits", logits), "; expected at least one element (", at, ")");
   require(temperature > 0 && temperature <= std::numeric_limits<float>::max(), op,
           ": expected a temperature above 0, got ", temperature, " (", at, ")");
-  common_device(op, logits, target_logits);
-  auto difference = Tensor<accumulator_t<T>, 2>::empty(logits.shape());
-  const double loss =
-      cpu::kl_divergence_with_logits(logits.view(), target_logits.view(), temperature, difference.view());
-  return {Tensor<T, 0>::of(Shape<0>{}, {T(loss)}), {std::move(difference), temperature}};
+  const Device device = common_device(op, logits, target_logits);
+  KlDivergenceWithLogitsForward<T> f{Tensor<T, 0>::empty({}, device),
+                                     {Tensor<accumulator_t<T>, 2>::empty(logits.shape(), device), temperature}};
+  if constexpr (has_kernels<T>) {
+    if (device.is_cuda()) {
+      cuda::kl_divergence_with_logits(logits.view(), target_logits.view(), temperature, f.saved.difference.view(),
+                                      f.loss.data());
+      return f;
+    }
+  }
+  f.loss.data()[0] =
+      T(cpu::kl_divergence_with_logits(logits.view(), target_logits.view(), temperature, f.saved.difference.view()));
+  return f;
 }
 
 template <Number T>
@@ -110,7 +132,14 @@ Tensor<T, 0> kl_divergence_with_logits(const Tensor<T, 2>& logits, const Tensor<
 template <Number T>
 Tensor<T, 2> kl_divergence_with_logits_backward(const Tensor<T, 0>& dloss,
                                                 const KlDivergenceWithLogitsSaved<T>& saved) {
-  auto dlogits = Tensor<T, 2>::empty(saved.difference.shape());
+  auto dlogits = Tensor<T, 2>::empty(saved.difference.shape(), saved.difference.device());
+  if constexpr (has_kernels<T>) {
+    if (dlogits.device().is_cuda()) {
+      cuda::kl_divergence_with_logits_backward(dloss.data(), saved.difference.view(), saved.temperature,
+                                               dlogits.view());
+      return dlogits;
+    }
+  }
   cpu::kl_divergence_with_logits_backward(double(dloss.item()), saved.difference.view(), saved.temperature,
                                           dlogits.view());
   return dlogits;

@@ -7,6 +7,7 @@
 #pragma once
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/mse_loss.hpp>
+#include <quern/cuda/mse_loss.hpp>
 #include <quern/ops/dispatch.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -29,9 +30,16 @@ MseLossForward<T, Rank> mse_loss_forward(const Tensor<T, Rank>& predictions, con
   require_same_shape("mse_loss", described("predictions", predictions), described("targets", targets), at);
   require(predictions.size() > 0, "mse_loss: ", described("predictions", predictions),
           "; expected at least one element (", at, ")");
-  common_device("mse_loss", predictions, targets);
-  const double loss = cpu::mse_loss(predictions.rows(), targets.rows());
-  return {Tensor<T, 0>::of(Shape<0>{}, {T(loss)}), {predictions.share(), targets.share()}};
+  const Device device = common_device("mse_loss", predictions, targets);
+  MseLossForward<T, Rank> f{Tensor<T, 0>::empty({}, device), {predictions.share(), targets.share()}};
+  if constexpr (has_kernels<T>) {
+    if (device.is_cuda()) {
+      cuda::mse_loss(predictions.rows(), targets.rows(), f.loss.data());
+      return f;
+    }
+  }
+  f.loss.data()[0] = T(cpu::mse_loss(predictions.rows(), targets.rows()));
+  return f;
 }
 
 template <Number T, int Rank>
@@ -43,6 +51,12 @@ Tensor<T, 0> mse_loss(const Tensor<T, Rank>& predictions, const Tensor<T, Rank>&
 template <Number T, int Rank>
 Tensor<T, Rank> mse_loss_backward(const Tensor<T, 0>& dloss, const MseLossSaved<T, Rank>& saved) {
   auto dpredictions = empty_like(saved.predictions);
+  if constexpr (has_kernels<T>) {
+    if (dpredictions.device().is_cuda()) {
+      cuda::mse_loss_backward(dloss.data(), saved.predictions.rows(), saved.targets.rows(), dpredictions.rows());
+      return dpredictions;
+    }
+  }
   cpu::mse_loss_backward(double(dloss.item()), saved.predictions.rows(), saved.targets.rows(), dpredictions.rows());
   return dpredictions;
 }

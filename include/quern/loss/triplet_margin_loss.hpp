@@ -12,6 +12,7 @@
 
 #include <quern/autograd/tape.hpp>
 #include <quern/cpu/triplet_margin_loss.hpp>
+#include <quern/cuda/triplet_margin_loss.hpp>
 #include <quern/ops/dispatch.hpp>
 
 namespace quern::inline QUERN_ABI {
@@ -42,9 +43,17 @@ TripletMarginLossForward<T> triplet_margin_loss_forward(const Tensor<T, 2>& anch
   require(anchors.extent(0) > 0, op, ": ", described("anchors", anchors), "; expected at least one triplet (", at, ")");
   require(margin >= 0 && margin <= std::numeric_limits<float>::max(), op, ": expected a margin of at least 0, got ",
           margin, " (", at, ")");
-  common_device(op, anchors, positives, negatives);
-  const double loss = cpu::triplet_margin_loss(anchors.view(), positives.view(), negatives.view(), margin);
-  return {Tensor<T, 0>::of(Shape<0>{}, {T(loss)}), {anchors.share(), positives.share(), negatives.share(), margin}};
+  const Device device = common_device(op, anchors, positives, negatives);
+  TripletMarginLossForward<T> f{Tensor<T, 0>::empty({}, device),
+                                {anchors.share(), positives.share(), negatives.share(), margin}};
+  if constexpr (has_kernels<T>) {
+    if (device.is_cuda()) {
+      cuda::triplet_margin_loss(anchors.view(), positives.view(), negatives.view(), margin, f.loss.data());
+      return f;
+    }
+  }
+  f.loss.data()[0] = T(cpu::triplet_margin_loss(anchors.view(), positives.view(), negatives.view(), margin));
+  return f;
 }
 
 template <Number T>
@@ -58,6 +67,14 @@ template <Number T>
 TripletMarginLossGradients<T> triplet_margin_loss_backward(const Tensor<T, 0>& dloss,
                                                            const TripletMarginLossSaved<T>& saved) {
   TripletMarginLossGradients<T> d{empty_like(saved.anchors), empty_like(saved.anchors), empty_like(saved.anchors)};
+  if constexpr (has_kernels<T>) {
+    if (d.anchors.device().is_cuda()) {
+      cuda::triplet_margin_loss_backward(dloss.data(), saved.anchors.view(), saved.positives.view(),
+                                         saved.negatives.view(), saved.margin, d.anchors.view(), d.positives.view(),
+                                         d.negatives.view());
+      return d;
+    }
+  }
   cpu::triplet_margin_loss_backward(double(dloss.item()), saved.anchors.view(), saved.positives.view(),
                                     saved.negatives.view(), saved.margin, d.anchors.view(), d.positives.view(),
                                     d.negatives.view());

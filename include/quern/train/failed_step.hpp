@@ -24,7 +24,8 @@ struct StepRecipe {
   std::vector<double> class_weights{};
 };
 
-/// One pass of forward and backward over `batch` under `check`; the model stays as it is. Gives the loss.
+/// One pass of forward and backward over `batch`, which is on the model's device, under `check`; the model stays as it
+/// is. Gives the loss.
 template <template <class> class M, class T, class Rule = TrainAll>
 T checked_pass(const M<T>& model, const Batch& batch, const StepRecipe& recipe, FiniteCheck& check,
                const Rule& rule = {}) {
@@ -32,7 +33,7 @@ T checked_pass(const M<T>& model, const Batch& batch, const StepRecipe& recipe, 
   options.label_smoothing = recipe.label_smoothing;
   options.class_weights = Tensor<T, 1>(recipe.class_weights.size());
   for (std::size_t c = 0; c < recipe.class_weights.size(); ++c) options.class_weights(c) = T(recipe.class_weights[c]);
-  options.class_weights = options.class_weights.to(device_of(model));
+  options.class_weights = options.class_weights.to(batch.ids.device());
   auto grads = zeros_like(model, rule);
   Tape tape(Random(recipe.seed, Purpose::dropout, std::uint32_t(recipe.step)));
   tape.observe(&check);
@@ -78,16 +79,19 @@ void save_failed_step(const std::string& path, const M<T>& model, const Batch& b
   SafetensorsWriter writer;
   writer.note("format", "quern failed step 1");
   writer.note("step", step.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-  writer.add_model(model, "model.");
-  writer.add("batch.ids", batch.ids), writer.add("batch.offsets", batch.offsets);
-  writer.add("batch.labels", batch.labels);
+  const M<T> weights = to(model, Device::cpu());  // the writer reads them when it saves
+  const Batch texts = to(batch, Device::cpu());
+  std::vector<AnyTensor> kept;
+  writer.add_model(weights, "model.");
+  writer.add("batch.ids", texts.ids), writer.add("batch.offsets", texts.offsets);
+  writer.add("batch.labels", texts.labels);
+  const auto add = [&](const std::string& name, const AnyTensor& x) {
+    if (x.memory && x.type == &element_type<T>) add_any<T>(writer, name, kept.emplace_back(x.on_host()));
+  };
   const auto& inputs = check.current().inputs;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const AnyTensor& x = check.value(inputs[i]).at.tensor;
-    if (x.type == &element_type<T>) add_any<T>(writer, "op.input." + std::to_string(i), x);
-  }
-  if (check.gradient().memory && check.gradient().type == &element_type<T>)
-    add_any<T>(writer, "op.gradient", check.gradient());
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    add("op.input." + std::to_string(i), check.value(inputs[i]).at.tensor);
+  add("op.gradient", check.gradient());
   writer.save(path);
 }
 }  // namespace detail
@@ -112,6 +116,7 @@ std::string find_failure(const M<T>& model, const Batch& batch, const StepRecipe
 /// where nothing breaks now; else throws FiniteCheck::Failure.
 template <template <class> class M, class T>
 T rerun_failed_step(const std::string& path, M<T>& model) {
+  const Device device = device_of(model);
   const SafetensorsFile file(path);
   const nlohmann::json step = parse_json(file.note("step"), path + ": step");
   load_safetensors(model, file, "model.");
@@ -130,7 +135,7 @@ T rerun_failed_step(const std::string& path, M<T>& model) {
   };
   const Batch batch = to(Batch{read("batch.ids", Tensor<std::int32_t, 1>()), read("batch.offsets", Offsets()),
                                read("batch.labels", Tensor<std::int32_t, 1>())},
-                         device_of(model));
+                         device);
   const auto frozen = json_value<std::vector<std::string>>(step, "frozen", path);
   FiniteCheck finite;
   return checked_pass(

@@ -153,7 +153,7 @@ struct ConfusionLayout {
     right = 70;
   }
   double side() const { return cell * double(classes); }
-  double width() const { return std::max(left + side() + right, 560.0); }
+  double width() const { return std::max(left + side() + right, 680.0); }  // the head and the scale beside it
   double height() const { return top + side() + 24; }
   double x(std::size_t predicted) const { return left + cell * double(predicted); }
   double y(std::size_t label) const { return top + cell * double(label); }
