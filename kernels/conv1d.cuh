@@ -5,6 +5,8 @@
 ///   dweight    dtaps [F, width·E] = dzᵀ windows(x)           K = windows
 ///   dx         dx [N, E]       = the windows of a row · taps  K = width · F
 #pragma once
+#include <quern/tensor/view.hpp>
+
 #include "kernels/fault.cuh"
 #include "kernels/matmul_operands.cuh"
 
@@ -16,7 +18,8 @@ struct Divisor {
   unsigned divisor = 1, factor = 0, shift = 0;
 
   Divisor() = default;
-  explicit Divisor(std::int64_t d) : divisor(d < 1 ? 1u : unsigned(d)) {  // of 0 columns there is nothing to divide
+  QUERN_HD explicit Divisor(std::int64_t d)
+      : divisor(d < 1 ? 1u : unsigned(d)) {  // of 0 columns there is nothing to divide
     while (shift < 31 && (1u << shift) < divisor) ++shift;
     factor = unsigned(((std::uint64_t{1} << 32) * ((std::uint64_t{1} << shift) - divisor)) / divisor + 1);
   }

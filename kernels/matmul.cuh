@@ -19,7 +19,7 @@ namespace quern::inline QUERN_ABI::kernels {
 /// How many blocks of an engine a multiprocessor shall have at once, which limits their registers. Addresses take many
 /// where elements are loaded one by one, and some where loads are short or an operand is gathered.
 template <class Engine, int width, class A, class B>
-constexpr int blocks_for() {
+QUERN_HD constexpr int blocks_for() {
   if (width == 1) return (Engine::blocks_wanted + 1) / 2;
   const bool direct = is_matrix<A> && is_matrix<B> && width == pack_width<typename A::Element>;
   return direct ? Engine::blocks_wanted : Engine::blocks_wanted * 3 / 4;

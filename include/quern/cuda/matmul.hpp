@@ -12,6 +12,12 @@
 
 namespace quern::inline QUERN_ABI::cuda {
 
+/// For all products of floats from now on. At the start it is `exact`.
+///
+///   cuda::use_float_products(cuda::FloatProducts::tf32);       // faster, 10 bits instead of 23
+void use_float_products(FloatProducts products);
+FloatProducts float_products();
+
 /// y = function(A B + bias) + residual, done while the sums are in registers.
 template <class T>
 struct MatmulEpilogue {

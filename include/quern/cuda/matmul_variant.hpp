@@ -1,6 +1,6 @@
 /// The names of matmul's kernels and settings. Kernels include this too: it needs no other header.
 ///
-///   cuda::use_float_products(cuda::FloatProducts::tf32);       // for this program: faster, 10 bits instead of 23
+///   cuda::matmul_variant(cuda::MatmulVariant::tiled, a, Transpose::no, b, Transpose::no, y);
 #pragma once
 #include <quern/base/config.hpp>
 
@@ -14,9 +14,5 @@ enum class MatmulFunction : int { none, relu, gelu };
 
 /// How products of floats are computed: exactly in float, or on tensor cores, which see 10 bits after the point.
 enum class FloatProducts : int { exact, tf32 };
-
-/// For all products of floats from now on. At the start it is `exact`.
-void use_float_products(FloatProducts products);
-FloatProducts float_products();
 
 }  // namespace quern::inline QUERN_ABI::cuda
