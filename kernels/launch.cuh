@@ -61,6 +61,11 @@ inline bool sync_after_launch() {
   }();
   return wanted;
 }
+/// While a graph is recorded nothing runs that could be waited for.
+inline bool is_recorded(cudaStream_t stream) {
+  cudaStreamCaptureStatus status{};
+  return cudaStreamIsCapturing(stream, &status) == cudaSuccess && status != cudaStreamCaptureStatusNone;
+}
 }  // namespace detail
 #else
 namespace detail {
@@ -98,7 +103,8 @@ void launch(const char* kernel, void (*function)(P...), const LaunchShape& shape
       cudaLaunchKernel(reinterpret_cast<const void*>(function), dim3(grid.x, grid.y, grid.z),
                        dim3(shape.block.x, shape.block.y, shape.block.z), pointers, shape.shared, stream),
       kernel, shape);
-  if (detail::sync_after_launch()) detail::check_launch(cudaStreamSynchronize(stream), kernel, shape);
+  if (detail::sync_after_launch() && !detail::is_recorded(stream))
+    detail::check_launch(cudaStreamSynchronize(stream), kernel, shape);
 #else
   if (emulator::is_recording() &&
       emulator::record_instead([=, name = std::string(kernel)] { launch(name.c_str(), function, shape, args...); }))
