@@ -123,8 +123,25 @@ TEST_CASE_TEMPLATE("of equal windows the first wins, also where they lie in diff
   for (std::int64_t i = 0; i < x.size(); ++i) x.data()[i] = T(1);  // inside a text all windows are equal
   const Run<T> run(c, x);
   const auto fused = run.forward(ConvMaxKernels::fused), simple = run.forward(ConvMaxKernels::simple);
-  CHECK(same_bits(fused.where, simple.where));
-  CHECK(same_bits(fused.y, simple.y));
+  const auto where = on_host(fused.where), other = on_host(simple.where);
+  for (std::int64_t f = 0; f < 9; ++f)
+    for (std::int64_t b : {0, 2}) {
+      // Windows 0 and 1 hang over the beginning of the text, 2 is the first of the equal ones, the last two over the
+      // end.
+      const std::int64_t windows = c.lengths[std::size_t(b)] + 2;
+      CHECK((where(b, f) <= 2 || where(b, f) >= windows - 2));
+    }
+  CHECK(same_bits(where, other));
+  const auto y = on_host(fused.y);
+  std::int64_t inner = 0, cut_off = 0;
+  for (std::int64_t f = 0; f < 9; ++f) {
+    inner += where(0, f) == 2;
+    if (y(0, f) != T(0)) continue;
+    ++cut_off;  // relu makes all of them 0: the very first
+    CHECK(where(0, f) == 0);
+  }
+  CHECK(inner > 0);
+  CHECK(cut_off < 9);
 }
 
 TEST_CASE_TEMPLATE("a NaN is the largest, and the first one is where", T, float, bf16) {

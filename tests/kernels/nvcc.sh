@@ -61,6 +61,16 @@ for i in "${!pids[@]}"; do
 done
 echo "nvcc: ${#pids[@]} files for sm_{${QUERN_NVCC_TARGETS:-80 86 89 90a}} and PTX"
 
+# A program of somebody else's, against the installed tree.
+if cmake -S . -B "$work/build" -D QUERN_BUILD_TESTS=OFF -D QUERN_BUILD_EXAMPLES=OFF -D QUERN_BUILD_BENCH=OFF >"$work/log" 2>&1 &&
+  cmake --install "$work/build" --prefix "$work/installed" >>"$work/log" 2>&1 &&
+  nvcc -std=c++20 -arch=sm_80 -Werror all-warnings -I "$work/installed/include" -I "$work/installed/include/quern" \
+    -c tests/kernels/user.cu -o "$work/user.o" >>"$work/log" 2>&1; then
+  echo "a program of nvcc's own includes kernels/softmax.cuh as it is installed, and links nothing"
+else
+  fail "tests/kernels/user.cu: $(tail -n 20 "$work/log")"
+fi
+
 # Not all toolkits have cuobjdump; PyPI has it.
 cuobjdump=$(type -P "${CUOBJDUMP:-cuobjdump}")
 if [ -z "$cuobjdump" ] && python3 -m venv "$work/venv" >/dev/null 2>&1 &&

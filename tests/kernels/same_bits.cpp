@@ -89,3 +89,35 @@ TEST_CASE_TEMPLATE("concat, split and transpose, for units of 16, 8, 4 and 2 byt
   expect_same(slice(on_device(wide), 1, 5, 16001), slice(wide, 1, 5, 16001));
   expect_same(slice(on_device(wide), 1, 16, 16000), slice(wide, 1, 16, 16000));
 }
+
+TEST_CASE("ops refuse double on the device, and arguments from two devices") {
+  const auto here = Tensor<float, 2>::of({1, 2}, {1, 2}), there = on_device(here);
+  const auto exact = Tensor<double, 2>::of({1, 2}, {1, 2}).to(test_device());
+  const auto expect_refused = [](const char* op, auto&& f, const char* why) {
+    CHECK_THROWS_WITH_AS(f(), doctest::Contains(op), InvalidArgument);
+    CHECK_THROWS_WITH_AS(f(), doctest::Contains(why), InvalidArgument);
+  };
+  const char *no_kernels = "there are no kernels for double", *apart = "on different devices";
+  expect_refused(
+      "add: ", [&] { (void)add(here, there); }, apart);
+  expect_refused(
+      "mul: ", [&] { (void)mul(there, here); }, apart);
+  expect_refused(
+      "concat: ",
+      [&] {
+        (void)concat(std::vector{here.share(), there.share()});
+      },
+      apart);
+  expect_refused(
+      "relu: ", [&] { (void)relu(exact); }, no_kernels);
+  expect_refused(
+      "scale: ", [&] { (void)scale(exact, 2); }, no_kernels);
+  expect_refused(
+      "slice: ", [&] { (void)slice(exact, 1, 0, 1); }, no_kernels);
+  expect_refused(
+      "transpose: ", [&] { (void)transpose(exact); }, no_kernels);
+  expect_refused(
+      "dropout: ", [&] { (void)dropout_forward(exact, 0.5, Random(1), 0); }, no_kernels);
+  expect_refused(
+      "concat: ", [&] { (void)concat(std::vector{exact.share()}); }, no_kernels);
+}

@@ -79,6 +79,11 @@ TEST_CASE_TEMPLATE("focal_loss stays finite at the ends, and keeps NaN", T, floa
   CHECK(std::isnan(double(focal_loss(on_device<T>(Shape{1, 2}, {0, NAN}), first).item())));
 }
 
+TEST_CASE_TEMPLATE("focal_loss knows how small the loss of a sure answer is", T, float, SecondNumber) {
+  const auto sure = focal_loss(on_device<T>(Shape{1, 2}, {20, 0}), on_device(Ids::of({1}, {0})), {{}, 0});
+  CHECK(double(sure.item()) / std::log1p(std::exp(-20.0)) == doctest::Approx(1).epsilon(0.002));
+}
+
 TEST_CASE("focal_loss on a GPU finds wrong labels and weights itself") {
   if (!has_cuda) return;
   auto message = [](std::initializer_list<std::int32_t> labels, std::initializer_list<double> alpha) {

@@ -126,30 +126,30 @@ struct Draws {
   bool chance(double p) { return double(below(std::size_t(1) << 24)) < p * 0x1p24; }
 };
 
-using Ids = std::vector<std::int32_t>;
+using TokenIds = std::vector<std::int32_t>;
 
 /// The places of tokens that have synonyms.
-inline std::vector<std::size_t> replaceable(const Ids& ids, const SynonymIds& synonyms) {
+inline std::vector<std::size_t> replaceable(const TokenIds& ids, const SynonymIds& synonyms) {
   std::vector<std::size_t> places;
   for (std::size_t i = 0; i < ids.size(); ++i)
     if (!synonyms.of(ids[i]).empty()) places.push_back(std::size_t(i));
   return places;
 }
 
-inline const Ids& any_synonym(std::int32_t id, const SynonymIds& synonyms, Draws& draws) {
+inline const TokenIds& any_synonym(std::int32_t id, const SynonymIds& synonyms, Draws& draws) {
   const auto all = synonyms.of(id);
   return all[draws.below(all.size())];
 }
 
 /// n tokens that have synonyms give way to one of them.
-inline Ids replace_by_synonyms(const Ids& ids, std::size_t n, const SynonymIds& synonyms, Draws& draws) {
+inline TokenIds replace_by_synonyms(const TokenIds& ids, std::size_t n, const SynonymIds& synonyms, Draws& draws) {
   auto places = replaceable(ids, synonyms);
   for (std::size_t i = 0; i < places.size() && i < n; ++i)
     std::swap(places[i], places[i + draws.below(places.size() - i)]);
   if (places.size() > n) places.resize(n);
   std::vector<bool> chosen(ids.size(), false);
   for (const auto place : places) chosen[place] = true;
-  Ids out;
+  TokenIds out;
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (chosen[i]) {
       append(out, any_synonym(ids[i], synonyms, draws));
@@ -161,19 +161,19 @@ inline Ids replace_by_synonyms(const Ids& ids, std::size_t n, const SynonymIds& 
 }
 
 /// n times, a synonym of a token of the text is put somewhere.
-inline Ids insert_synonyms(Ids ids, std::size_t n, const SynonymIds& synonyms, Draws& draws) {
+inline TokenIds insert_synonyms(TokenIds ids, std::size_t n, const SynonymIds& synonyms, Draws& draws) {
   const auto places = replaceable(ids, synonyms);
   std::vector<std::int32_t> words;  // the text grows, these are of the text as it came
   for (const auto place : places) words.push_back(std::int32_t(ids[place]));
   for (std::size_t k = 0; k < n; ++k) {
-    const Ids& synonym = any_synonym(words[draws.below(words.size())], synonyms, draws);
+    const TokenIds& synonym = any_synonym(words[draws.below(words.size())], synonyms, draws);
     ids.insert(ids.begin() + std::ptrdiff_t(draws.below(ids.size() + 1)), synonym.begin(), synonym.end());
   }
   return ids;
 }
 
 /// n times, two tokens change places.
-inline Ids swap_tokens(Ids ids, std::size_t n, Draws& draws) {
+inline TokenIds swap_tokens(TokenIds ids, std::size_t n, Draws& draws) {
   for (std::size_t k = 0; k < n && ids.size() > 1; ++k) {
     const std::size_t a = draws.below(ids.size()), other = draws.below(ids.size() - 1);
     std::swap(ids[a], ids[other + (other >= a)]);
@@ -182,8 +182,8 @@ inline Ids swap_tokens(Ids ids, std::size_t n, Draws& draws) {
 }
 
 /// Each token goes with this probability; one at least stays.
-inline Ids delete_tokens(const Ids& ids, double rate, Draws& draws) {
-  Ids out;
+inline TokenIds delete_tokens(const TokenIds& ids, double rate, Draws& draws) {
+  TokenIds out;
   for (const auto id : ids)
     if (!draws.chance(rate)) out.push_back(std::int32_t(id));
   if (out.empty()) out.push_back(std::int32_t(ids[draws.below(ids.size())]));
@@ -200,7 +200,7 @@ inline std::vector<std::int32_t> augmented(std::span<const std::int32_t> ids, co
                                            std::int64_t copy) {
   require(options.rate >= 0 && options.rate <= 1, "augment: rate ", options.rate, " is not within 0 and 1");
   require(!ids.empty() && copy >= 0, "augment: copy ", copy, " of a text of ", ids.size(), " tokens");
-  detail::Ids all;
+  detail::TokenIds all;
   detail::append(all, ids);
   const auto n = std::max<std::size_t>(1, std::size_t(options.rate * double(ids.size())));
   const std::size_t changes = detail::replaceable(all, synonyms).empty() ? 2 : 4;
@@ -223,11 +223,11 @@ inline Encoded augment(const Encoded& texts, std::span<const std::int64_t> indic
   const Random random(seed, Purpose::augment, epoch);
   const auto n = std::int64_t(indices.size()), total = n * (options.copies + 1);
   constexpr std::int64_t chunk = 256;
-  std::vector<detail::Ids> parts(std::size_t((total + chunk - 1) / chunk));
+  std::vector<detail::TokenIds> parts(std::size_t((total + chunk - 1) / chunk));
   Encoded all;
   all.offsets = std::vector<std::int64_t>(std::size_t(total) + 1, 0);  // first the lengths
   parallel_for(total, chunk, [&](std::int64_t begin, std::int64_t end) {
-    detail::Ids& part = parts[std::size_t(begin / chunk)];
+    detail::TokenIds& part = parts[std::size_t(begin / chunk)];
     for (auto k = begin; k < end; ++k) {
       const std::int64_t i = indices[std::size_t(k % n)];
       const std::size_t before = part.size();

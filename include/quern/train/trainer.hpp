@@ -283,15 +283,12 @@ TrainResult train(M<T>& model, const Encoded& texts, const Split& split, std::in
                   const TrainOptions& options = {}, const TrainHooks& hooks = {}, const Rule& rule = {}) {
   if (options.device && *options.device != device_of(model)) {
     auto there = to(model, *options.device);
-    TrainOptions same = options;
-    same.device.reset();
-    const auto bring_back = [&] { detail::copy_values(there, model); };
     try {
-      const TrainResult result = train(there, texts, split, classes, same, hooks, rule);
-      bring_back();
+      const auto result = detail::Trainer<M, T, Rule>(there, texts, split, classes, options, hooks, rule).run();
+      detail::copy_values(there, model);
       return result;
     } catch (const Diverged&) {  // the best weights are kept
-      bring_back();
+      detail::copy_values(there, model);
       throw;
     }
   }

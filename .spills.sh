@@ -1,1 +1,0 @@
-grep -A3 "Compiling entry" $1 | c++filt | awk '/Compiling/{split($0,a,"\x27"); name=$0; sub(/.*Compiling entry function ./,"",name)} /spill/{ if ($0 !~ / 0 bytes spill stores/) {sp=$0} else sp=""} /Used/{ if (sp!="") {print name; print "   " sp; print "   " $0} sp=""}'
