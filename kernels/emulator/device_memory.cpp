@@ -145,6 +145,12 @@ bool on_device(const void* at, std::size_t bytes) noexcept {
   return first + bytes <= block->first + block->second;
 }
 
+void check_on_device(const char* kernel, const void* argument) {
+  if (!argument || !is_protecting() || on_device(argument, 1)) return;
+  throw_error(text_of(kernel, ": an argument points to ", reinterpret_cast<std::uintptr_t>(argument),
+                      ", which is not in memory of the device"));
+}
+
 DeviceAccess::DeviceAccess() {
   Range& r = range();
   const std::lock_guard lock(r.mutex);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <quern/cuda/runtime.hpp>
+#include <quern/tensor/view.hpp>
 #include "kernels/emulator/device_memory.hpp"
 #include "kernels/emulator/emulator.hpp"
 #include "kernels/emulator/sanitizers.hpp"
@@ -21,6 +22,9 @@ using namespace quern::kernels;
 namespace {
 
 __global__ void twice(float* x) { x[threadIdx.x] *= 2; }
+__global__ void of_view(View<float, 1> x) {
+  if (threadIdx.x < x.size()) x.data[threadIdx.x] *= 2;
+}
 
 struct Protected {
   bool before = emulator::is_protecting();
@@ -111,6 +115,17 @@ TEST_CASE("copies say which side a pointer is on") {
   CHECK(error_of([&] { cuda::set_bytes(x, 0, 1 << 20, 0); }).find("memset") != std::string::npos);
   cuda::release(x, 0);
   CHECK(error_of([&] { cuda::set_bytes(x, 0, 4, 0); }).find("memset") != std::string::npos);
+}
+
+TEST_CASE("kernels are given no pointers of the host's") {
+  const Protected on;
+  float y[4] = {};
+  CHECK(error_of([&] { launch("twice", twice, {.block = {4}}, y); }).find("twice: an argument points to") !=
+        std::string::npos);
+  const View<float, 1> view{y, {4}}, none{y, {0}};
+  const auto launch_view = [](const View<float, 1>& x) { launch("of_view", of_view, {.block = {4}}, x); };
+  CHECK(error_of([&] { launch_view(view); }).find("of_view: an argument points to") != std::string::npos);
+  CHECK(error_of([&] { launch_view(none); }) == "no error");
 }
 
 TEST_CASE("memory given back is handed out again") {
