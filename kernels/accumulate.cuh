@@ -1,4 +1,4 @@
-/// Sums into gradients, and clearing the rows of one that were touched.
+/// Sums into gradients, one number everywhere, and clearing the rows of one that were touched.
 #pragma once
 #include "kernels/elementwise.cuh"
 
@@ -6,6 +6,11 @@ namespace quern::inline QUERN_ABI::kernels {
 
 struct Add {
   __device__ float operator()(float a, float b) const { return a + b; }
+};
+
+struct Value {
+  float value;
+  __device__ float operator()() const { return value; }
 };
 
 /// One warp a row: clears it where it is marked. `words` words a row.

@@ -23,7 +23,8 @@ void launch_fused(const WindowedTexts<T>& texts, View<const T, 2> taps, const T*
   const auto windows = kernels::windows_of<T, true>(texts.x, texts.places);
   const kernels::MatrixOperand<T, true> filters{taps.data, taps.extent(1)};
   const std::int64_t m = texts.places.text.size(), n = y.extent(1), depth = taps.extent(1), gap = texts.width - 1;
-  const auto plan = kernels::plan_matmul(m, n, depth, List::options, kernels::multiprocessors(), {.parts = 1});
+  const auto plan = kernels::plan_matmul(m, n, depth, List::options, kernels::multiprocessors(),
+                                         {.parts = 1, .shared = kernels::device_info().shared_memory});
   List::with(plan.option, [&]<class Engine>() {
     const auto cuts = [](std::int64_t a, int b) { return (a + b - 1) / b; };
     const std::int64_t tiles = cuts(m, Engine::rows), lines = y.extent(0) + tiles;

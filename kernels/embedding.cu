@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <bit>
 
 #include <quern/cuda/embedding.hpp>
@@ -74,7 +75,7 @@ void embedding(View<const std::int32_t, 1> ids, View<const T, 2> weight, View<T,
 
 void sort_ids(View<const std::int32_t, 1> ids, std::int32_t vocabulary, std::int32_t* sorted, std::int32_t* positions) {
   using Id = std::int32_t;
-  const int bits = std::bit_width(std::uint32_t(vocabulary));
+  const int bits = std::max(1, int(std::bit_width(std::uint32_t(vocabulary))));
   const auto n = unsigned(ids.size());
   const unsigned tiles = parts(n, kernels::sort_tile_size);
   if (tiles == 0) return;

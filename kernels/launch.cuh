@@ -25,7 +25,8 @@
 
 namespace quern::inline QUERN_ABI::cuda {
 void* current_stream();  // quern/cuda/runtime.hpp
-}
+struct Fault;
+}  // namespace quern::inline QUERN_ABI::cuda
 
 namespace quern::inline QUERN_ABI::kernels {
 
@@ -61,9 +62,29 @@ inline bool sync_after_launch() {
   }();
   return wanted;
 }
+/// While a graph is recorded nothing runs that could be waited for.
+inline bool is_recorded(cudaStream_t stream) {
+  cudaStreamCaptureStatus status{};
+  return cudaStreamIsCapturing(stream, &status) == cudaSuccess && status != cudaStreamCaptureStatusNone;
+}
 }  // namespace detail
 #else
 namespace detail {
+/// Where the device's memory is protected: an argument that points to memory of the host's, which a GPU cannot read.
+/// Looks at pointers and at the `data` of views and operands, not into other structs.
+template <class P>
+void check_argument([[maybe_unused]] const char* kernel, [[maybe_unused]] const P& argument) {
+  if constexpr (std::is_pointer_v<P>) {
+    using Pointee = std::remove_cv_t<std::remove_pointer_t<P>>;
+    if constexpr (!std::is_same_v<Pointee, char> && !std::is_same_v<Pointee, cuda::Fault>)  // a name, and what both see
+      emulator::check_on_device(kernel, argument);
+  } else if constexpr (requires { requires std::is_pointer_v<decltype(argument.data)>; }) {
+    bool empty = false;
+    if constexpr (requires { argument.size(); }) empty = argument.size() == 0;
+    if (!empty) emulator::check_on_device(kernel, argument.data);
+  }
+}
+
 /// A kernel with its arguments, as the emulator runs it once for every thread.
 template <class... P>
 struct Call {
@@ -98,11 +119,13 @@ void launch(const char* kernel, void (*function)(P...), const LaunchShape& shape
       cudaLaunchKernel(reinterpret_cast<const void*>(function), dim3(grid.x, grid.y, grid.z),
                        dim3(shape.block.x, shape.block.y, shape.block.z), pointers, shape.shared, stream),
       kernel, shape);
-  if (detail::sync_after_launch()) detail::check_launch(cudaStreamSynchronize(stream), kernel, shape);
+  if (detail::sync_after_launch() && !detail::is_recorded(stream))
+    detail::check_launch(cudaStreamSynchronize(stream), kernel, shape);
 #else
   if (emulator::is_recording() &&
       emulator::record_instead([=, name = std::string(kernel)] { launch(name.c_str(), function, shape, args...); }))
     return;
+  (detail::check_argument<P>(kernel, args), ...);
   const detail::Call<P...> call{function, {args...}};
   emulator::run({.kernel = kernel,
                  .text = launch_text(kernel, shape),

@@ -24,7 +24,7 @@ struct MatmulRequest {
 /// The tiles that a kind of product has kernels for, and what each is good for (see TileOption).
 template <class... E>
 struct Engines {
-  static constexpr TileOption options[sizeof...(E)] = {{E::rows, E::columns, E::speed}...};
+  static constexpr TileOption options[sizeof...(E)] = {{E::rows, E::columns, E::speed, sizeof(typename E::Shared)}...};
   /// f<Engine>() of engine number `which`.
   template <class F>
   static void with(int which, const F& f) {
@@ -107,7 +107,10 @@ void launch_tiles(const char* name, const A& a, const B& b, std::int64_t depth, 
 }
 
 inline PlanLimits limits_of(const MatmulRequest& request) {
-  return {.parts = request.parts, .rows = request.tile.rows, .columns = request.tile.columns};
+  return {.parts = request.parts,
+          .rows = request.tile.rows,
+          .columns = request.tile.columns,
+          .shared = device_info().shared_memory};
 }
 
 /// The best tile of these engines.

@@ -4,6 +4,7 @@
 ///   const auto plan = plan_matmul(4096, 768, 768, options, 132, {});      // options: the tiles there are
 #pragma once
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -11,16 +12,19 @@
 
 namespace quern::inline QUERN_ABI::kernels {
 
-/// A tile, and how many multiply-adds a multiprocessor is taken to do with it, in 10^12 a second.
+/// A tile, how many multiply-adds a multiprocessor is taken to do with it, in 10^12 a second, and the bytes of shared
+/// memory that a block needs for it.
 struct TileOption {
   int rows, columns;
   double speed;
+  std::size_t shared = 0;
 };
 
 struct PlanLimits {
-  std::int64_t depth_unit = 32;  // parts of K are multiples of this
-  int parts = 0;                 // 0: choose; 1: never cut
-  int rows = 0, columns = 0;     // of the tile; 0: choose
+  std::int64_t depth_unit = 32;   // parts of K are multiples of this
+  int parts = 0;                  // 0: choose; 1: never cut
+  int rows = 0, columns = 0;      // of the tile; 0: choose
+  std::size_t shared = SIZE_MAX;  // what the GPU gives a block: 163 KB on sm_80, 99 KB on sm_86 and 89, 227 KB on sm_90
 };
 
 struct MatmulPlan {
@@ -43,6 +47,7 @@ inline MatmulPlan plan_matmul(std::int64_t m, std::int64_t n, std::int64_t k, st
   for (int o = 0; o < int(options.size()); ++o) {
     const auto& tile = options[std::size_t(o)];
     if (limits.rows > 0 && (tile.rows != limits.rows || tile.columns != limits.columns)) continue;
+    if (tile.shared > limits.shared) continue;
     for (std::int64_t wanted = first; wanted <= last; ++wanted) {
       const std::int64_t depth =
           std::max(limits.depth_unit, cuts(cuts(k, wanted), limits.depth_unit) * limits.depth_unit);

@@ -34,10 +34,29 @@ const Count& count() {
 
 thread_local int current = 0;
 
-/// What a device has once: its stream, and a fault record that host and kernels see.
+/// While one lives CUDA's calls of this thread are about `device`, and then about the thread's current one again:
+/// launches into a stream of another device fail.
+class OnDevice {
+ public:
+  explicit OnDevice(int device) : other_(device != current) {
+    if (other_) check_cuda(cudaSetDevice(device), "choosing a device");
+  }
+  OnDevice(const OnDevice&) = delete;
+  OnDevice& operator=(const OnDevice&) = delete;
+  ~OnDevice() {
+    if (other_) cudaSetDevice(current);
+  }
+
+ private:
+  bool other_;
+};
+
+/// What a device has once: its streams, a fault record that host and kernels see, and whether it reads ordinary memory
+/// of the host by itself, some time after a copy was asked for.
 struct Side {
   cudaStream_t stream = nullptr, copies = nullptr;
   Fault* fault = nullptr;
+  int reads_host = 0;
 };
 Side& side_of(int device) {
   static Side sides[32];
@@ -45,12 +64,15 @@ Side& side_of(int device) {
   Side& side = sides[device];
   std::lock_guard lock(mutex);
   if (!side.stream) {
-    check_cuda(cudaSetDevice(device), "choosing a device");
-    check_cuda(cudaStreamCreateWithFlags(&side.stream, cudaStreamNonBlocking), "making a stream");
-    check_cuda(cudaStreamCreateWithFlags(&side.copies, cudaStreamNonBlocking), "making a stream");
+    const OnDevice here(device);
+    Side made;
+    check_cuda(cudaStreamCreateWithFlags(&made.stream, cudaStreamNonBlocking), "making a stream");
+    check_cuda(cudaStreamCreateWithFlags(&made.copies, cudaStreamNonBlocking), "making a stream");
     void* memory = nullptr;
     check_cuda(cudaHostAlloc(&memory, sizeof(Fault), cudaHostAllocMapped | cudaHostAllocPortable), "pinned memory");
-    side.fault = new (memory) Fault{};
+    made.fault = new (memory) Fault{};
+    check_cuda(cudaDeviceGetAttribute(&made.reads_host, cudaDevAttrPageableMemoryAccess, device), "an attribute");
+    side = made;
   }
   return side;
 }
@@ -109,30 +131,36 @@ Fault* fault() { return side_of(current).fault; }
 
 void* allocate(std::size_t bytes, int device) noexcept {
   void* memory = nullptr;
-  if (cudaSetDevice(device) == cudaSuccess && cudaMalloc(&memory, bytes) == cudaSuccess) return memory;
-  cudaGetLastError();
-  return nullptr;
+  const bool other = device != current;
+  if (other && cudaSetDevice(device) != cudaSuccess) return cudaGetLastError(), nullptr;
+  if (cudaMalloc(&memory, bytes ? bytes : 1) != cudaSuccess)
+    memory = nullptr, cudaGetLastError();  // of 0 it gives null
+  if (other) cudaSetDevice(current);
+  return memory;
 }
-void release(void* memory, int device) noexcept {
-  if (cudaSetDevice(device) == cudaSuccess) cudaFree(memory);  // at the program's end the driver may be gone already
-}
+void release(void* memory, int) noexcept { cudaFree(memory); }  // at the program's end the driver may be gone already
 
 void set_bytes(void* to, int value, std::size_t bytes, int device) {
+  const OnDevice here(device);
   check_cuda(cudaMemsetAsync(to, value, bytes, side_of(device).stream), "memset");
 }
 void copy_to_device(void* to, const void* from, std::size_t bytes, int device) {
   refuse_while_recording("copying from the host");
+  const OnDevice here(device);
   Side& side = side_of(device);
   check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, side.stream), "copying to the device");
-  if (is_pinned(from)) check_cuda(cudaStreamSynchronize(side.stream), "copying to the device");  // else it was staged
+  if (side.reads_host || is_pinned(from))  // else it was staged
+    check_cuda(cudaStreamSynchronize(side.stream), "copying to the device");
 }
 void copy_to_host(void* to, const void* from, std::size_t bytes, int device) {
   refuse_while_recording("copying to the host");
+  const OnDevice here(device);
   Side& side = side_of(device);
   check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, side.stream), "copying to the host");
   wait(device);
 }
 void copy_on_device(void* to, const void* from, std::size_t bytes, int device) {
+  const OnDevice here(device);
   check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, side_of(device).stream), "copying");
 }
 void synchronize(int device) { wait(device); }

@@ -176,7 +176,11 @@ def main(a):
     rows = [r for r in lines if "us" in r]
     versions = {}
     if not a.small:
-        found, versions = theirs(rows)
+        try:
+            found, versions = theirs(rows)
+        except Exception as e:  # without torch, or where it sees no GPU: our own figures are worth keeping
+            print(f"PyTorch is left out: {e}", file=sys.stderr)
+            found = {}
         for i, row in enumerate(rows):
             row["torch_us"], row["torch_compiled_us"] = found.get(i), found.get((i, "compiled"))
     with open(os.path.join(a.out, "gpu.json"), "w") as f:

@@ -32,6 +32,12 @@ Schedule schedule();
 /// From "round_robin", "shuffled:3", "pct:7".
 Schedule schedule_of(std::string_view text);
 
+/// Whether device memory that is allocated from here on can be touched by kernels and copies alone, as a GPU's: any
+/// other access ends the program with a message. At the start it is what QUERN_EMULATOR_PROTECT says, else off.
+void set_protection(bool on);
+/// Throws where memory is protected and a kernel is given a pointer to something else.
+void check_on_device(const char* kernel, const void* argument);
+
 /// What has been done since the program's start.
 struct Statistics {
   std::uint64_t launches = 0, blocks = 0, threads = 0, switches = 0, asynchronous_copies = 0;

@@ -1,4 +1,4 @@
-/// The emulated device's memory, which is the host's, and its one stream, in which everything is done at once.
+/// The emulated device: one, with one stream, in which everything is done at once.
 #include <cstdlib>
 #include <cstring>
 
@@ -8,6 +8,7 @@
 #include <quern/cuda/graph.hpp>
 #include <quern/cuda/stage.hpp>
 
+#include "kernels/emulator/device_memory.hpp"
 #include "kernels/emulator/recording.hpp"
 
 namespace quern::inline QUERN_ABI::cuda {
@@ -25,8 +26,8 @@ Fault* fault() {
   return &record;
 }
 
-void* allocate(std::size_t bytes, int) noexcept { return std::aligned_alloc(256, (bytes + 255) / 256 * 256); }
-void release(void* memory, int) noexcept { std::free(memory); }
+void* allocate(std::size_t bytes, int) noexcept { return emulator::allocate_device(bytes); }
+void release(void* memory, int) noexcept { emulator::release_device(memory); }
 
 struct GraphHandle {
   std::vector<std::function<void()>> launches;
@@ -40,22 +41,46 @@ void refuse_while_recording(const char* what) {
 }
 /// Does it now, or keeps it for the graph that is being recorded.
 void in_order(std::function<void()> work) { recording ? recording->push_back(std::move(work)) : work(); }
+
+/// What CUDA refuses, and memory of the host's own would take.
+void check_place(const char* what, const void* at, std::size_t bytes, bool device) {
+  if (!emulator::is_protecting() || emulator::on_device(at, bytes) == device) return;
+  throw_error(text_of("cuda: ", what, ": ", bytes, " bytes at ", reinterpret_cast<std::uintptr_t>(at),
+                      " are not in memory of the ", device ? "device" : "host"));
+}
 }  // namespace
 
 void set_bytes(void* to, int value, std::size_t bytes, int) {
-  in_order([=] { std::memset(to, value, bytes); });
+  check_place("memset", to, bytes, true);
+  in_order([=] {
+    const emulator::DeviceAccess access;
+    std::memset(to, value, bytes);
+  });
 }
 void copy_to_device(void* to, const void* from, std::size_t bytes, int) {
   refuse_while_recording("copying from the host");
+  check_place("copying to the device: the target", to, bytes, true);
+  check_place("copying to the device: the source", from, bytes, false);
+  const emulator::DeviceAccess access;
   std::memcpy(to, from, bytes);
 }
 void copy_to_host(void* to, const void* from, std::size_t bytes, int) {
   refuse_while_recording("copying to the host");
-  std::memcpy(to, from, bytes);
+  check_place("copying to the host: the target", to, bytes, false);
+  check_place("copying to the host: the source", from, bytes, true);
+  {
+    const emulator::DeviceAccess access;
+    std::memcpy(to, from, bytes);
+  }
   throw_fault(*fault());
 }
 void copy_on_device(void* to, const void* from, std::size_t bytes, int) {
-  in_order([=] { std::memmove(to, from, bytes); });
+  check_place("copying: the target", to, bytes, true);
+  check_place("copying: the source", from, bytes, true);
+  in_order([=] {
+    const emulator::DeviceAccess access;
+    std::memmove(to, from, bytes);
+  });
 }
 void synchronize(int) {
   refuse_while_recording("waiting for results (item(), to(Device::cpu()), synchronize())");

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "kernels/emulator/device_memory.hpp"
 #include "kernels/emulator/faults.hpp"
 #include "kernels/emulator/machine.hpp"
 
@@ -236,6 +237,7 @@ void run(const Launch& launch) {
   read_environment();
   sanitizer::release(&machine.launch_order);
   Quiet quiet;
+  const DeviceAccess access;
   begin_launch(launch);
   for (unsigned z = 0; z < launch.grid.z; ++z)
     for (unsigned y = 0; y < launch.grid.y; ++y)

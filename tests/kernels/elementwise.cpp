@@ -28,7 +28,8 @@ Tensor<T, 1> counted(std::int64_t n, int step) {
 template <class Y, class A, class B>
 void expect_elementwise(std::int64_t n) {
   CAPTURE(n);
-  const auto a = counted<A>(n, 1), b = counted<B>(n, 7);
+  const Tensor<A, 1> a = counted<A>(n, 1);
+  const Tensor<B, 1> b = counted<B>(n, 7);
   Tensor<Y, 1> expected(Shape<1>{n});
   for (std::int64_t i = 0; i < n; ++i) expected(i) = Y(2 * float(a(i)) + float(b(i)) + 3);
   const auto x = on_device(a);

@@ -5,7 +5,10 @@
 #include <optional>
 #include <vector>
 
+#include <quern/loss/cross_entropy.hpp>
+#include <quern/models/text_cnn.hpp>
 #include <quern/ops/relu.hpp>
+#include <quern/optim/adam.hpp>
 
 #include "support/draw.hpp"
 #include "support/expect_invalid.hpp"
@@ -66,6 +69,36 @@ TEST_CASE("recording again replaces what was recorded") {
   graph.launch();
   graph.launch();
   CHECK(first(y) == 9);
+}
+
+TEST_CASE("steps of training that are recorded one after another have the bits of those that are not") {
+  const Device device = test_device();
+  const Batch batch = to(pack({{3, 1, 4, 1, 5}, {9, 2}, {6}}, {1, 0, 1}), device);
+  const auto fresh = [&] {
+    return to(make_text_cnn({.vocabulary = 12, .classes = 2, .embedding = 8, .filters = 4}, 3), device);
+  };
+  const auto trained = [&](auto&& around_step) {
+    auto model = fresh();
+    auto grads = zeros_like(model);
+    Adam adam(model, {.rate = 1e-2});
+    for (std::uint32_t s = 0; s < 3; ++s)
+      around_step([&] {
+        Tape tape(Random(1, Purpose::dropout, s));
+        tape.backward(cross_entropy(tape.watch(model, grads)(batch), batch.labels));
+        adam.step(model, grads);
+      });
+    cuda::synchronize();
+    return model;
+  };
+  const auto plain = trained([](auto&& step) { step(); });
+  cuda::Graph graph;
+  const auto recorded = trained([&](auto&& step) {
+    graph.record(step);
+    graph.launch();
+  });
+  walk_tensors([](const Path& path, const auto& a, const auto& b) { CHECK_MESSAGE(same_bits(a, b), path.text()); },
+               plain, recorded);
+  CHECK(!same_bits(plain.words.weight, fresh().words.weight));
 }
 
 TEST_CASE("looking at results, or copying from the host, while a graph is recorded is an error that names it") {

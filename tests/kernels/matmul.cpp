@@ -275,3 +275,12 @@ TEST_CASE("the chooser keeps the waves of BERT's products full") {
   CHECK(plan_matmul(4096, 4096, 64, tiles, 132, {}).parts == 1);
   CHECK(plan_matmul(5, 7, 0, tiles, 132, {}).parts == 1);
 }
+
+TEST_CASE("the chooser leaves out tiles that the GPU has no shared memory for") {
+  const kernels::TileOption tiles[] = {{128, 192, 1.75, 100 << 10}, {64, 64, 1.0, 40 << 10}};
+  const auto option = [&](std::size_t shared) {
+    return kernels::plan_matmul(4096, 2304, 768, tiles, 80, {.shared = shared}).option;
+  };
+  CHECK(option(163 << 10) == 0);
+  CHECK(option(99 << 10) == 1);  // sm_86, sm_89
+}

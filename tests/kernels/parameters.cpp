@@ -1,11 +1,13 @@
 #include <doctest/doctest.h>
 
+#include <quern/autograd/tape.hpp>
 #include <quern/optim/adam.hpp>
 #include <quern/optim/clip.hpp>
 #include <quern/optim/lamb.hpp>
 #include <quern/optim/sgd.hpp>
 
 #include "support/draw.hpp"
+#include "support/expect_invalid.hpp"
 #include "support/gradients.hpp"
 
 using namespace test;
@@ -130,4 +132,12 @@ TEST_CASE("parameters that do not begin at a multiple of 16 bytes are stepped on
       wrong += after(0, i) != (i >= shift && i < shift + n ? before(0, i) / 2 : before(0, i));
     CHECK(wrong == 0);
   }
+}
+
+TEST_CASE("a gradient on another device than its parameter is refused") {
+  Tensor<float, 1> on_host(3), w = on_host.to(test_device());
+  const auto message = message_of<InvalidArgument>([&] { Tape().watch(w, on_host); });
+  expect_message(message, {text_of("watch: the gradient of ", " is on cpu, the parameter on ", test_device())});
+  expect_message(message_of<InvalidArgument>([&] { accumulate(w, on_host); }),
+                 {text_of("accumulate: one is on ", test_device(), ", the other on cpu")});
 }

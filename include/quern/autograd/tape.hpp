@@ -79,7 +79,7 @@ class Tape {
             "backward: the loss was not computed from anything this tape watches");
     require(!spent_, "backward: this tape was already walked; make a new one for every pass");
     spent_ = true;
-    add(loss, Tensor<T, 0>::of(Shape<0>{}, {T(1)}, loss.device()));
+    add(loss, scalar_on(loss.device(), T(1)));
   }
 
   /// Runs the last node that has not run, and forgets it with everything it kept. False when none is left.
@@ -273,13 +273,15 @@ class Tape {
   template <class T, int Rank>
   int parameter(const Path& path, const Tensor<T, Rank>& w, Tensor<T, Rank>& gradient) {
     if (!gradient.storage() && w.size() == 0) gradient = Tensor<T, Rank>(w.shape(), w.device());
-    return parameter(path, w.shape(), w.size(), gradient.shape(), gradient.size(), gradient.storage());
+    return parameter(path, w.shape(), w.size(), w.device(), gradient.shape(), gradient.size(), gradient.storage());
   }
   /// What is the same for all types and ranks.
-  [[gnu::noinline]] int parameter(const Path& path, Extents w, std::int64_t w_size, Extents g, std::int64_t g_size,
-                                  const Storage& gradient) {
+  [[gnu::noinline]] int parameter(const Path& path, Extents w, std::int64_t w_size, Device device, Extents g,
+                                  std::int64_t g_size, const Storage& gradient) {
     require(g == w && g_size == w_size, "watch: the gradient of ", path, " is ", g, ", the parameter ", w,
             "; make it with zeros_like(model)");
+    require(g_size == 0 || gradient.device() == device, "watch: the gradient of ", path, " is on ", gradient.device(),
+            ", the parameter on ", device, "; make it with zeros_like(model)");
     return new_slot({gradient, true, w_size == 0, path.text()});  // of no elements: nothing to miss
   }
 

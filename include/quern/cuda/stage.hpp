@@ -59,7 +59,9 @@ class BatchStage {
     ~Slot() {
       if constexpr (has_cuda) {
         if (!copied) return;
-        cuda::wait_for(copied);
+        try {
+          cuda::wait_for(copied);
+        } catch (const Error&) {}  // of a device that is lost: what was thrown there says why
         cuda::destroy_event(copied), cuda::destroy_event(used);
         if (pinned) cuda::release_pinned(pinned);
       }
@@ -73,8 +75,8 @@ class BatchStage {
   static std::size_t rounded(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
   Batch staged(const Batch& batch) {
-    Slot &slot = slots_[next_ % 3], &before = slots_[(next_ + 2) % 3];
-    if (next_ > 0) cuda::record(before.used, cuda::Stream::compute);  // its step has been launched by now
+    Slot &slot = slots_[next_ % 3], &last_used = slots_[(next_ + 1) % 3];  // the batch before the one before
+    if (next_ > 1) cuda::record(last_used.used, cuda::Stream::compute);  // whoever may use it has been launched by now
     ++next_;
     if (!slot.copied) slot.copied = cuda::make_event(), slot.used = cuda::make_event();
     const std::size_t sizes[] = {batch.offsets.bytes(), batch.ids.bytes(), batch.labels.bytes()};

@@ -107,12 +107,15 @@ template <class T, int Rank>
 void accumulate(Tensor<T, Rank>& y, const Tensor<T, Rank>& x) {
   require(y.shape() == x.shape(), "accumulate: shapes ", y.shape(), " and ", x.shape(), " differ");
   if (!y.storage()) return;
+  require(x.size() == 0 || y.device() == x.device(), "accumulate: one is on ", y.device(), ", the other on ",
+          x.device());
   if constexpr (has_kernels<T>) {
     if (y.device().is_cuda()) {
       if (y.storage()->touched) y.storage()->touched->all = true;
       return cuda::accumulate(y.data(), x.data(), y.size());
     }
   }
+  require(y.device().is_cpu(), "accumulate: there are no kernels for ", dtype_name<T>);
   const bool all_zero = is_row_sparse(y) && y.storage()->touched->rows.empty();
   constexpr std::int64_t grain = 1 << 16;
   parallel_for(y.size(), grain, [&](std::int64_t begin, std::int64_t end) {
@@ -123,6 +126,19 @@ void accumulate(Tensor<T, Rank>& y, const Tensor<T, Rank>& x) {
     }
   });
   if (y.storage()->touched) y.storage()->touched->all = true;
+}
+
+/// One number on a device.
+template <class T>
+Tensor<T, 0> scalar_on(Device device, T value) {
+  if constexpr (has_kernels<T>) {
+    if (device.is_cuda()) {
+      auto x = Tensor<T, 0>::empty(Shape<0>{}, device);
+      cuda::fill(x.data(), value, 1);
+      return x;
+    }
+  }
+  return Tensor<T, 0>::of(Shape<0>{}, {value}, device);
 }
 
 /// Lists row `row` of a gradient [rows, C] as about to be written.

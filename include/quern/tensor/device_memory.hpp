@@ -44,6 +44,9 @@ void synchronize(int device = 0);
 /// y[i] += x[i], for float and bf16.
 template <class T>
 void accumulate(T* y, const T* x, std::int64_t n);
+/// y[i] = value, for float and bf16: a kernel, so it can be part of a graph, as a copy from the host cannot.
+template <class T>
+void fill(T* y, T value, std::int64_t n);
 /// y[i] = x[i], float to bf16 or back.
 template <class X, class Y>
 void convert(const X* x, Y* y, std::int64_t n);

@@ -133,7 +133,7 @@ class Pool {
     std::lock_guard lock(mutex_);
     guard(block, 0);
     block->side->stats.live_bytes -= block->capacity;
-    while (block->side->heir) block->side = block->side->heir;
+    while (block->side->heir) move(block, *block->side->heir);
     auto& list = block->side->free[class_of(block->capacity)];
     block->next = list;
     list = block;
@@ -162,7 +162,7 @@ class Pool {
     for (std::size_t c = 0; c < classes; ++c)
       while (Block* block = side->free[c]) {
         side->free[c] = block->next;
-        block->side = side->heir;
+        move(block, *side->heir);
         block->next = std::exchange(side->heir->free[c], block);
       }
   }
@@ -174,6 +174,11 @@ class Pool {
     auto& side = sides_[device.is_cpu() ? 0 : std::size_t(device.index) + 1];
     if (!side) side = std::make_unique<PoolSide>();
     return *side;
+  }
+
+  static void move(Block* block, PoolSide& to) {
+    block->side->stats.held_bytes -= block->capacity, to.stats.held_bytes += block->capacity;
+    block->side = &to;
   }
 
   static void trim(PoolSide& side) {
@@ -206,7 +211,14 @@ class Pool {
     void *memory = nullptr, *on_device = nullptr;
     bool there = c < classes && posix_memalign(&memory, 64, sizeof(Block) + (device.is_cpu() ? capacity : 0)) == 0;
     if constexpr (has_cuda) {
-      if (there && device.is_cuda()) there = (on_device = cuda::allocate(capacity, device.index)) != nullptr;
+      if (there && device.is_cuda()) {
+        on_device = cuda::allocate(capacity, device.index);
+        if (!on_device) {  // what is free in other sizes is given back first
+          trim(of(device));
+          on_device = cuda::allocate(capacity, device.index);
+        }
+        there = on_device != nullptr;
+      }
     }
     if (!there) {
       std::free(memory);
