@@ -80,7 +80,7 @@ TEST_CASE("synonyms: those of counted words find a place in the vocabulary") {
 TEST_CASE("each change does its own to a text") {
   const Words w(list);
   const auto ids = w.texts.text(3);
-  const detail::Ids text(ids.begin(), ids.end());
+  const detail::TokenIds text(ids.begin(), ids.end());
   const Random random(1, Purpose::augment, 0);
   for (std::uint32_t number = 0; number < 200; ++number) {
     detail::Draws draws{random, number, 0};
