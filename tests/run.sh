@@ -2,7 +2,7 @@
 # The tests. Installs what is missing, builds, runs, and ends with one line: N passed, N failed, N skipped.
 #
 #   tests/run.sh         the tests under g++ (at most 15 minutes on two cores)
-#   tests/run.sh --all   also clang++, sanitizers, every header alone, consumers, compile budget, fuzzing (at most 60 minutes)
+#   tests/run.sh --all   also every op on the emulated GPU, clang++, sanitizers, every header alone, consumers, compile budget, fuzzing (at most 60 minutes)
 #
 # Tests on real data sets read the folder $QUERN_DATA and are skipped where it is not set.
 set -uo pipefail
@@ -41,7 +41,7 @@ tests() {
   shift
   printf '\n== tests, preset %s\n' "$preset"
   rm -f "$report"
-  if cmake --preset "$preset" -D CMAKE_CXX_COMPILER="$compiler" >build/configure.log &&
+  if cmake --preset "$preset" -D CMAKE_CXX_COMPILER="$compiler" -D QUERN_FEW_DEVICE_TESTS="$few" >build/configure.log &&
     cmake --build --preset "$preset" --parallel "$jobs"; then
     "${run_as[@]}" ctest --preset "$preset" --parallel "$jobs" --output-junit ctest.xml "$@"
     status=$?
@@ -73,6 +73,8 @@ without_randomised_addresses() {
 }
 
 jobs=$(nproc)
+few=ON # every op for the CPU, of the GPU's emulator the kernels' own tests
+[ "$all" != --all ] || few=OFF
 run_as=()
 mkdir -p build
 install_missing "$all" || exit 1
