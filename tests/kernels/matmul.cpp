@@ -261,14 +261,14 @@ TEST_CASE("the chooser keeps the waves of BERT's products full") {
     std::int64_t m, n, k;
     double least;
   };
-  for (auto [m, n, k, least] :
+  for (const Row& row :
        {Row{4096, 768, 768, 0.9}, Row{4096, 2304, 768, 0.9}, Row{768, 768, 4096, 0.8}, Row{3072, 768, 4096, 0.9},
         Row{3072, 1024, 4096, 0.9}, Row{4096, 384, 384, 0.8}, Row{384, 384, 4096, 0.6}, Row{16384, 768, 768, 0.9}}) {
-    const auto plan = plan_matmul(m, n, k, tiles, 132, {});
-    INFO(m, " ", n, " ", k, ": tile ", plan.option, ", parts ", plan.parts, ", ", plan.efficiency);
-    CHECK(plan.efficiency >= least);
-    CHECK(plan.parts * plan.depth_of_part >= k);
-    CHECK((plan.parts - 1) * plan.depth_of_part < k);
+    const auto plan = plan_matmul(row.m, row.n, row.k, tiles, 132, {});
+    INFO(row.m, " ", row.n, " ", row.k, ": tile ", plan.option, ", parts ", plan.parts, ", ", plan.efficiency);
+    CHECK(plan.efficiency >= row.least);
+    CHECK(plan.parts * plan.depth_of_part >= row.k);
+    CHECK((plan.parts - 1) * plan.depth_of_part < row.k);
   }
   CHECK(plan_matmul(384, 384, 4096, tiles, 132, {}).parts > 1);
   CHECK(plan_matmul(384, 384, 4096, tiles, 132, {.parts = 1}).parts == 1);
