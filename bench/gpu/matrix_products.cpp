@@ -35,16 +35,14 @@ class Product {
     y_ = Tensor<T, 2>::empty({s.m, s.n}, Device::cuda());
     expected_ = Tensor<T, 2>::empty({s.m, s.n}, Device::cuda());
     // The obvious kernel is what the others are compared with; it is compared with the CPU's in the tests.
-    (void)cuda::matmul_variant(MatmulVariant::naive, a_[0].view(), s.ta, b_[0].view(), s.tb, expected_.view());
+    (void)cuda::matmul_variant<T>(MatmulVariant::naive, a_[0].view(), s.ta, b_[0].view(), s.tb, expected_.view());
   }
 
   void variant(MatmulVariant v, const char* name) {
     std::string choice;
     const auto call = [&](int i) {
       const auto at = std::size_t(i) % a_.size();
-      choice =
-          cuda::matmul_variant(v, std::as_const(a_[at]).view(), s_.ta, std::as_const(b_[at]).view(), s_.tb, y_.view())
-              .text();
+      choice = cuda::matmul_variant<T>(v, a_[at].view(), s_.ta, b_[at].view(), s_.tb, y_.view()).text();
     };
     time(name, call, choice);
   }
@@ -54,7 +52,7 @@ class Product {
         name,
         [&](int i) {
           const auto at = std::size_t(i) % a_.size();
-          cuda::matmul(std::as_const(a_[at]).view(), s_.ta, std::as_const(b_[at]).view(), s_.tb, y_.view());
+          cuda::matmul<T>(a_[at].view(), s_.ta, b_[at].view(), s_.tb, y_.view());
         },
         none);
   }
