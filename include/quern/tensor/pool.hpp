@@ -93,6 +93,7 @@ struct PoolSide {
   Block* free[classes] = {};
   PoolStats stats;
   PoolSide* heir = nullptr;  // takes what is given back to this one
+  bool of_graph = false;     // whose kernels use the blocks again after they were given back
 };
 
 /// Best fit over size classes (eight to each power of two). One lock; never called inside an op's loops.
@@ -122,7 +123,7 @@ class Pool {
     block->bytes = bytes;
     stats.live_bytes += block->capacity;
     if (stats.live_bytes > stats.peak_live_bytes) stats.peak_live_bytes = stats.live_bytes;
-    guard(block, bytes);
+    guard(block, side.of_graph ? block->capacity : bytes);
     return block;
   }
 
@@ -131,7 +132,7 @@ class Pool {
     block->forget_rows();
     block->elements = block->own;
     std::lock_guard lock(mutex_);
-    guard(block, 0);
+    guard(block, block->side->of_graph ? block->capacity : 0);
     block->side->stats.live_bytes -= block->capacity;
     while (block->side->heir) move(block, *block->side->heir);
     auto& list = block->side->free[class_of(block->capacity)];
@@ -154,7 +155,11 @@ class Pool {
   /// From here on this thread's blocks on GPUs come from `side` (null: from the common ones again). Gives the side that
   /// was in use. A side lives as long as the program.
   PoolSide* use_side(PoolSide* side) { return std::exchange(own_side_, side); }
-  PoolSide* make_side() { return new PoolSide; }
+  PoolSide* make_side() {
+    auto* side = new PoolSide;
+    side->of_graph = true;
+    return side;
+  }
   /// Hands the free blocks of a side, and those still in use once they are free, to the common side of `device`.
   void dissolve(PoolSide* side, Device device) {
     std::lock_guard lock(mutex_);
