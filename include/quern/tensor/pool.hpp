@@ -156,9 +156,10 @@ class Pool {
   /// was in use. A side lives as long as the program.
   PoolSide* use_side(PoolSide* side) { return std::exchange(own_side_, side); }
   PoolSide* make_side() {
-    auto* side = new PoolSide;
-    side->of_graph = true;
-    return side;
+    std::lock_guard lock(mutex_);
+    graph_sides_.push_back(std::make_unique<PoolSide>());
+    graph_sides_.back()->of_graph = true;
+    return graph_sides_.back().get();
   }
   /// Hands the free blocks of a side, and those still in use once they are free, to the common side of `device`.
   void dissolve(PoolSide* side, Device device) {
@@ -253,6 +254,7 @@ class Pool {
 
   std::mutex mutex_;
   std::array<std::unique_ptr<PoolSide>, most_devices + 1> sides_;  // the CPU's, then the GPUs'
+  std::vector<std::unique_ptr<PoolSide>> graph_sides_;             // kept: blocks may be given back to one long after
   static inline thread_local PoolSide* own_side_ = nullptr;
 };
 
