@@ -8,8 +8,8 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 preset=cuda small=()
-[ "${1:-}" != --rehearse ] || { preset=release && small=(--small); }
+[ "${1:-}" != --rehearse ] || { preset=dev && small=(--small); }
 cd "$root"
-[ -e "build/$preset/build.ninja" ] || cmake --preset "$preset" >/dev/null
+cmake --preset "$preset" -D QUERN_BUILD_BENCH=ON >/dev/null
 cmake --build "build/$preset" --target bench_gpu | tail -n 1
 exec "${QUERN_PEERS_PYTHON:-python3}" bench/peers/gpu_torch.py --quern "build/$preset/bin/bench_gpu" --out build/bench "${small[@]}"

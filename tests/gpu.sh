@@ -10,7 +10,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 device=cuda preset=cuda rehearse=
 if [ "${1:-}" = --rehearse ]; then
-  rehearse=1 device=emulated preset=release
+  rehearse=1 device=emulated preset=dev
 elif ! nvidia-smi -L >/dev/null 2>&1 || ! command -v nvcc >/dev/null; then
   echo "skipped: this machine has no GPU, or no nvcc (tests/gpu.sh --rehearse needs neither)"
   exit 77
@@ -35,9 +35,9 @@ step() { # step NAME SECONDS COMMAND…: its output goes to a file, of which the
 }
 
 configure_and_build() {
-  local target=()
+  local target=(-D QUERN_BUILD_BENCH=ON)
   if [ -z "$rehearse" ]; then # for this GPU alone, which takes a fifth of the time
-    target=(-D "QUERN_CUDA_ARCHITECTURES=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -n 1 | tr -d . | sed 's/^90$/90a/')-real")
+    target+=(-D "QUERN_CUDA_ARCHITECTURES=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -n 1 | tr -d . | sed 's/^90$/90a/')-real")
   fi
   cmake --preset "$preset" "${target[@]}" && cmake --build --preset "$preset" --parallel "$jobs" --target \
     tests_on_device bench_gpu quern
