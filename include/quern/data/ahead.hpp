@@ -69,7 +69,7 @@ class Ahead {
     {
       std::lock_guard lock(mutex_);
       finished_ = true;
-      error_ = error;
+      error_ = std::move(error);  // so that the one who takes it is its only owner
     }
     filled_.notify_one();
   }
