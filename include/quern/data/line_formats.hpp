@@ -34,7 +34,7 @@ namespace detail {
 
 [[gnu::cold]] inline LabelledLine split_fasttext(std::string_view line) {
   constexpr std::string_view prefix = "__label__";
-  const std::size_t end = std::min(line.find_first_of(" \t"), line.size());
+  const std::size_t end = std::min(line.find_first_of(" \t\r"), line.size());
   if (!line.starts_with(prefix)) return {};
   return {line.substr(prefix.size(), end - prefix.size()), trimmed(line.substr(end))};
 }
@@ -60,7 +60,7 @@ namespace detail {
   const std::size_t at = line.rfind('@');
   if (at == std::string_view::npos) return {};
   const std::string_view label = trimmed(line.substr(at + 1)), text = trimmed(line.substr(0, at));
-  if (text.empty() || label.find_first_of(" \t") != std::string_view::npos) return {};
+  if (text.empty() || label.find_first_of(" \t\r") != std::string_view::npos) return {};
   return {label, text};
 }
 
