@@ -1,5 +1,5 @@
-// exp, log, log1p, tanh, erf and sigmoid of vectors against long double, on every instruction set of this machine: over
-// all exponents and a few thousand fractions, and at every place where the formula changes.
+// exp, exp2, log, log1p, tanh, erf and sigmoid of vectors against long double, on every instruction set of this
+// machine: over all exponents and a few thousand fractions, and at every place where the formula changes.
 #include <quern/cpu/vec_math.hpp>
 
 #include <doctest/doctest.h>
@@ -89,6 +89,16 @@ const auto erf_of = [](const auto& x) { return cpu::erf(x); };
 const auto sigmoid_of = [](const auto& x) { return cpu::sigmoid(x); };
 
 }  // namespace
+
+TEST_CASE("exp2 of vectors") {
+  const auto exp2_of = [](const auto& x) { return cpu::exp2(x); };
+  expect_accurate("exp2", arguments(-126, 127.499f, {1, -1, 0.5f, -0.5f, 126.5f, -125.5f}), 2, exp2_of,
+                  [](long double x) { return std::exp2(x); });
+  for (float x : {-1e4f, -infinity}) expect_exactly(exp2_of, x, 0);
+  for (float x : {1e4f, infinity}) expect_exactly(exp2_of, x, infinity);
+  for (int n : {-126, -1, 0, 1, 127}) expect_exactly(exp2_of, float(n), std::ldexp(1.f, n));
+  expect_exactly(exp2_of, not_a_number, not_a_number);
+}
 
 TEST_CASE("exp of vectors") {
   expect_accurate("exp", arguments(-86.6f, 88.7228f, {1, -1, 0.34657f, -0.34657f, 88.722f, -86.6f}), 1, exp_of,

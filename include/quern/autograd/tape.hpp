@@ -296,4 +296,18 @@ class Tape {
   Node* observed_ = nullptr;      // the node that before_backward is about
 };
 
+namespace detail {
+/// The tape of the first argument that has one.
+template <class... X>
+Tape* tape_of(const X&... x) {
+  Tape* tape = nullptr;
+  auto look_at = [&](const auto& argument) {
+    if constexpr (is_recorded<std::remove_cvref_t<decltype(argument)>>)
+      if (!tape) tape = argument.tape();
+  };
+  (look_at(x), ...);
+  return tape;
+}
+}  // namespace detail
+
 }  // namespace quern::inline QUERN_ABI

@@ -75,6 +75,24 @@ struct Parts {
   std::int64_t length(std::int64_t i) const { return std::min(n - i * size, size); }
 };
 
+/// The kernels of gemm_kernel.hpp with the vectors of an instruction set: compiled once, for all who call them.
+[[gnu::noinline]] inline TileShape tile_of(InstructionSet set) {
+  TileShape tile{};
+  simd(set, [&]<class V>(V) { tile = tile_shape<V>; });
+  return tile;
+}
+[[gnu::noinline]] inline void multiply_block(InstructionSet set, const Block& t) {
+  simd(set, [&]<class V>(V) { multiply_block<V>(t); });
+}
+[[gnu::noinline]] inline void pack_a(InstructionSet set, std::int64_t rows, std::int64_t depth, const float* a,
+                                     std::int64_t a_row, std::int64_t a_column, float* out) {
+  simd(set, [&]<class V>(V) { pack_a<V>(rows, depth, a, a_row, a_column, out); });
+}
+[[gnu::noinline]] inline void pack_b(InstructionSet set, std::int64_t depth, std::int64_t columns, const float* b,
+                                     std::int64_t b_row, std::int64_t b_column, float* out) {
+  simd(set, [&]<class V>(V) { pack_b<V>(depth, columns, b, b_row, b_column, out); });
+}
+
 /// The arguments of gemm.
 template <class T>
 struct Product {
@@ -98,14 +116,8 @@ struct BlockedProduct {
   TileShape tile;
   Parts depths;
 
-  explicit BlockedProduct(InstructionSet set, const Product<float>& p) : set(set), p(p), depths(p.K, block_depth, 8) {
-    simd(set, [&]<class V>(V) { tile = tile_shape<V>; });
-  }
-
-  template <class Body>
-  void on_vectors(Body&& body) const {
-    simd(set, body);
-  }
+  explicit BlockedProduct(InstructionSet set, const Product<float>& p)
+      : set(set), p(p), tile(tile_of(set)), depths(p.K, block_depth, 8) {}
 
   /// Few rows do not repay packing B; nor does a B that fits the first-level cache. Packing A repays when many panels
   /// of B read it, or when its rows are a multiple of 2 KB apart and so crowd into few sets of the cache. All ways
@@ -125,10 +137,7 @@ struct BlockedProduct {
         const std::int64_t d = t / panels, jp = t % panels * step, k = depths.begin(first + d);
         const float* b = p.B.data + k * p.B.row_stride + (j + jp) * p.B.col_stride;
         float* to = out + depths.begin(d) * padded + jp * depths.length(first + d);
-        on_vectors([&]<class V>(V) {
-          detail::pack_b<V>(depths.length(first + d), std::min(columns - jp, step), b, p.B.row_stride, p.B.col_stride,
-                            to);
-        });
+        pack_b(set, depths.length(first + d), std::min(columns - jp, step), b, p.B.row_stride, p.B.col_stride, to);
       }
     });
   }
@@ -155,11 +164,11 @@ struct BlockedProduct {
             last ? p.activation : Activation::none};
     if (packs_a()) {
       float* packed = scratch<0>().get<float>(round_up(rows, tile.rows) * depth);
-      on_vectors([&]<class V>(V) { detail::pack_a<V>(rows, depth, t.a, p.A.row_stride, p.A.col_stride, packed); });
+      pack_a(set, rows, depth, t.a, p.A.row_stride, p.A.col_stride, packed);
       t.a = packed, t.a_row = 1, t.a_column = tile.rows, t.a_tile = tile.rows * depth;
     }
     if (!b) { t.b = p.B.data + k * p.B.row_stride + j, t.b_row = p.B.row_stride, t.b_column = 1; }
-    on_vectors([&]<class V>(V) { multiply_block<V>(t); });
+    multiply_block(set, t);
   }
 
   /// C[all rows, j .. j + columns): packs B a few depth blocks at a time and cuts C into tasks.

@@ -1,4 +1,4 @@
-/// Functions of vectors: exp, log, log1p, tanh, erf, sigmoid. In double they are those of the standard library.
+/// Functions of vectors: exp, exp2, log, log1p, tanh, erf, sigmoid. In double they are those of the standard library.
 ///
 ///   simd([&]<class V>(V) {                                      // y = e^x
 ///     for_each_vector<V>(n, [&](std::int64_t i, int count) { exp(V::load(x + i, count)).store(y + i, count); });
@@ -16,6 +16,7 @@
 namespace quern::inline QUERN_ABI::cpu {
 
 inline Scalar<double> exp(const Scalar<double>& x) { return Scalar<double>(std::exp(x.v)); }
+inline Scalar<double> exp2(const Scalar<double>& x) { return Scalar<double>(std::exp2(x.v)); }
 inline Scalar<double> log(const Scalar<double>& x) { return Scalar<double>(std::log(x.v)); }
 inline Scalar<double> log1p(const Scalar<double>& x) { return Scalar<double>(std::log1p(x.v)); }
 inline Scalar<double> tanh(const Scalar<double>& x) { return Scalar<double>(std::tanh(x.v)); }
@@ -46,6 +47,16 @@ QUERN_INLINE V exp(const V& x) {
   y = y * (n - V(1)).power_of_two() * V(2);  // in two steps: 2^128 is no float, e^88.7 is
   y = V::where_greater(x, high, V(std::numeric_limits<float>::infinity()), y);
   return V::where_greater(low, x, V(0), y);
+}
+
+/// 2^x to 2 ulp, in fewer steps than e^x. Below -126.5 exactly 0, above 127.5 infinity; NaN stays NaN. x = n + r, |r|
+/// <= 1/2, and a polynomial of degree 6 for 2^r.
+template <class V>
+QUERN_INLINE V exp2(const V& x) {
+  const V inside = V(-127).max(V(128).min(x)), n = inside.round(), r = inside - n;
+  const V p = polynomial(r, 1, 6.931471997e-1f, 2.402264795e-1f, 5.550336932e-2f, 9.618443100e-3f, 1.339753043e-3f,
+                         1.535007258e-4f);
+  return p * n.power_of_two();
 }
 
 /// 1 / (1 + e^-x) to 2 ulp; below -88.72 exactly 0.

@@ -34,20 +34,6 @@ struct LayerNormResidualGradients {
   Tensor<T, 1> weight, bias;
 };
 
-namespace detail {
-/// The tape of the first argument that has one.
-template <class... X>
-Tape* tape_of(const X&... x) {
-  Tape* tape = nullptr;
-  auto look_at = [&](const auto& argument) {
-    if constexpr (is_recorded<std::remove_cvref_t<decltype(argument)>>)
-      if (!tape) tape = argument.tape();
-  };
-  (look_at(x), ...);
-  return tape;
-}
-}  // namespace detail
-
 /// Training: op number `op` of the stream `random`.
 template <Number T, int Rank>
 requires(Rank >= 1) LayerNormResidualForward<T, Rank> layer_norm_residual_forward(
