@@ -31,9 +31,15 @@ struct FloatX8 {
   QUERN_AVX2 static __m256i first(int count) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   }
-  QUERN_AVX2 static FloatX8 load(const float* p, int count) { return _mm256_maskload_ps(p, first(count)); }
+  QUERN_AVX2 static FloatX8 load(const float* p, int count) {
+    if (count >= width) return load(p);
+    return _mm256_maskload_ps(p, first(count));
+  }
   QUERN_AVX2 void store(float* p) const { _mm256_storeu_ps(p, v); }
-  QUERN_AVX2 void store(float* p, int count) const { _mm256_maskstore_ps(p, first(count), v); }
+  QUERN_AVX2 void store(float* p, int count) const {
+    if (count >= width) return store(p);
+    _mm256_maskstore_ps(p, first(count), v);
+  }
   QUERN_AVX2 static FloatX8 from_halves(__m128i halves) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
   }
