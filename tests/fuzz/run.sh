@@ -24,7 +24,7 @@ if ! "$clang" -fsanitize=fuzzer,address,undefined "$build/probe.cc" -o "$build/p
   exit 77
 fi
 "$clang" -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -DQUERN_POISON \
-  -I include -isystem /usr/include/eigen3 tests/fuzz/fuzzer.cc -o "$build/fuzzer" -pthread || exit 1
+  -I include -isystem /usr/include/eigen3 tests/fuzz/fuzzer.cc -o "$build/fuzzer" -pthread -lutf8proc || exit 1
 
 failed=0
 for target in "${targets[@]}"; do

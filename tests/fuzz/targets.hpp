@@ -5,78 +5,21 @@
 ///
 /// fuzzer.cc runs them under libFuzzer, replay.cpp over the kept corpus in the ordinary tests.
 #pragma once
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include <cstdlib>
 #include <map>
-#include <optional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <quern/data/read.hpp>
+#include <quern/io/hugging_face_save.hpp>
 #include <quern/io/jsonl.hpp>
 #include <quern/text/vectors.hpp>
 #include <quern/train/run_folder.hpp>
 
+#include "support.hpp"
+#include "tokenizer_targets.hpp"
+
 namespace fuzz {
-
-using namespace quern;
-
-/// A property does not hold: what the fuzzer is to find.
-struct Broken : std::logic_error {
-  using std::logic_error::logic_error;
-};
-inline void expect(bool ok, const char* property) {
-  if (!ok) throw Broken(property);
-}
-
-/// A file in memory, for readers that take a path.
-class MemoryFile {
- public:
-  explicit MemoryFile(std::string_view bytes) : fd_(::memfd_create("fuzz", 0)) {
-    expect(fd_ >= 0 && ::write(fd_, bytes.data(), bytes.size()) == ssize_t(bytes.size()), "memfd");
-  }
-  MemoryFile(const MemoryFile&) = delete;
-  ~MemoryFile() { ::close(fd_); }
-  std::string path() const { return "/proc/self/fd/" + std::to_string(fd_); }
-
- private:
-  int fd_;
-};
-
-/// A folder for what must have names, in memory where the system has such a place; removed at the end.
-struct Folder {
-  std::string path;
-  Folder() {
-    std::string name = (is_folder("/dev/shm") ? "/dev/shm" : "/tmp") + std::string("/quern-fuzz-XXXXXX");
-    expect(::mkdtemp(name.data()) != nullptr, "mkdtemp");
-    path = name;
-  }
-  Folder(const Folder&) = delete;
-  ~Folder() {
-    for (const auto& file : list_folder(path)) ::unlink((path + "/" + file).c_str());
-    ::rmdir(path.c_str());
-  }
-};
-
-/// What `read` gives, or nothing where it throws Error. Any other exception goes on to the fuzzer.
-template <class Read>
-auto accepted(Read&& read) -> std::optional<decltype(read())> {
-  try {
-    return read();
-  } catch (const Error&) { return {}; }
-}
-
-/// The first byte chooses among variants, the rest is the file.
-inline std::size_t take_choice(std::string_view& bytes) {
-  if (bytes.empty()) return 0;
-  const auto choice = static_cast<unsigned char>(bytes.front());
-  bytes.remove_prefix(1);
-  return choice;
-}
 
 using Rows = std::vector<std::vector<std::string>>;
 
@@ -285,6 +228,53 @@ inline void run_folder(std::string_view bytes) {
   expect(same_bits(load_run(other.path).predict(texts), *p), "run folder: saved and loaded again it predicts the same");
 }
 
+/// One file of a Hugging Face folder is replaced by the bytes: its config.json, its only file of weights, or the index
+/// of two.
+inline void hugging_face(std::string_view bytes) {
+  static const Folder single, shards, other;
+  static const Batch batch = pack({{1, 2}, {0}});
+  static const bool written = [] {
+    const BertConfig sizes{.vocabulary = 5, .hidden = 4, .layers = 1, .heads = 2, .intermediate = 3, .positions = 3};
+    const auto model = make_bert_classifier(sizes, 1);
+    save_bert(single.path, model, {sizes, {"neg", "pos"}});
+    SafetensorsWriter halves[2];
+    auto map = nlohmann::json::object();
+    const auto file = [](int k) { return text_of("model-", k, ".safetensors"); };
+    walk_tensors(
+        [&](const Path& path, const auto& x) {
+          const std::string name = hugging_face_name(path.text());
+          const int k = int(map.size() % 2);
+          map[name] = file(k), halves[k].add(name, x);
+        },
+        model);
+    for (int k : {0, 1}) halves[k].save(shards.path + "/" + file(k));
+    atomic_write(shards.path + "/config.json", read_file(single.path + "/config.json"));
+    atomic_write(shards.path + "/model.safetensors.index.json", nlohmann::json{{"weight_map", map}}.dump());
+    return true;
+  }();
+  expect(written, "hugging_face: folders");
+  const std::string damaged[] = {single.path + "/config.json", single.path + "/model.safetensors",
+                                 shards.path + "/model.safetensors.index.json"};
+  static const std::string sound[] = {read_file(damaged[0]), read_file(damaged[1]), read_file(damaged[2])};
+  const std::size_t which = take_choice(bytes) % 3;
+  const auto put = [&](std::string_view content) {
+    const detail::Descriptor file(::open(damaged[which].c_str(), O_WRONLY | O_TRUNC | O_CREAT | O_CLOEXEC, 0666));
+    expect(::write(file.get(), content.data(), content.size()) == ssize_t(content.size()), "hugging_face: writing");
+  };
+  put(bytes);
+  const std::string& folder = which == 2 ? shards.path : single.path;
+  (void)accepted([&] { return load_bert_masked_lm(folder), 0; });
+  (void)accepted([&] { return load_bert_classifier(folder, {.new_classifier = {"a", "b", "c"}}), 0; });
+  const auto bert = accepted([&] { return load_bert_classifier(folder); });
+  put(sound[which]);
+  if (!bert || bert->config.model.vocabulary < 3 || bert->config.model.positions < 2) return;
+  save_bert(other.path, bert->model, bert->config);
+  const auto again = load_bert_classifier(other.path);
+  expect(again.config.labels == bert->config.labels, "hugging_face: saved and loaded again it has the same labels");
+  expect(same_bits(again.model(batch), bert->model(batch)),
+         "hugging_face: saved and loaded again it gives the same logits");
+}
+
 /// A character of four bytes in the plane that two bytes cover for the most part: iconv has all but some of them.
 inline bool has_rare_gb18030(std::string_view bytes) {
   for (std::size_t at = 0; at < bytes.size();) {
@@ -320,9 +310,17 @@ inline void encoding(std::string_view bytes) {
 using Target = void (*)(std::string_view);
 
 inline const std::map<std::string, Target>& targets() {
-  static const std::map<std::string, Target> all = {
-      {"csv", csv},         {"dataset", dataset},         {"jsonl", jsonl},           {"vocabulary", vocabulary},
-      {"vectors", vectors}, {"safetensors", safetensors}, {"run_folder", run_folder}, {"encoding", encoding}};
+  static const std::map<std::string, Target> all = {{"csv", csv},
+                                                    {"dataset", dataset},
+                                                    {"jsonl", jsonl},
+                                                    {"vocabulary", vocabulary},
+                                                    {"vectors", vectors},
+                                                    {"safetensors", safetensors},
+                                                    {"run_folder", run_folder},
+                                                    {"encoding", encoding},
+                                                    {"wordpiece", wordpiece},
+                                                    {"tokenizer_json", tokenizer_json},
+                                                    {"hugging_face", hugging_face}};
   return all;
 }
 
