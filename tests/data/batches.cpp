@@ -34,10 +34,14 @@ std::vector<std::string> all_of(Batches&& range, const Encoded& e) {
     for (std::int64_t b = 0; b < batch.texts(); ++b) {
       const auto i = batch.ids(batch.offsets(b));
       REQUIRE(batch.offsets(b + 1) - batch.offsets(b) == e.length(i));
-      for (auto k = batch.offsets(b); k < batch.offsets(b + 1); ++k) REQUIRE(batch.ids(k) == i);
+      for (auto k = batch.offsets(b); k < batch.offsets(b + 1); ++k) {
+        REQUIRE(batch.ids(k) == i);
+        if (!e.types.empty()) REQUIRE(batch.types(k) == (i + k - batch.offsets(b)) % 2);
+      }
       if (!e.labels.empty()) REQUIRE(batch.labels(b) == i % 3);
       s += text_of(i, " ");
     }
+    REQUIRE(batch.types.size() == (e.types.empty() ? 0 : batch.tokens()));
     REQUIRE(batch.labels.size() == (e.labels.empty() ? 0 : batch.texts()));
     out.push_back(s);
   }
@@ -110,6 +114,13 @@ TEST_CASE("batches of some examples, and in order") {
   CHECK(all_of(batches_in_order(e, 9), e).size() == 1);
   const Encoded none;
   CHECK(all_of(batches(none, 5, 1), none).empty());
+}
+
+TEST_CASE("batches of pairs have the types of their tokens") {
+  Encoded e = numbered(57);
+  for (std::int64_t i = 0; i < e.size(); ++i)
+    for (std::int64_t k = 0; k < e.length(i); ++k) e.types.push_back(std::int32_t((i + k) % 2));
+  CHECK(all_of(batches(e, 10, 1), e).size() == 6);
 }
 
 TEST_CASE("mistakes of the caller") {

@@ -19,12 +19,15 @@ Batch batch_number(std::uint32_t n) {
     texts.emplace_back(ids.data(), ids.data() + ids.size());
     labels.push_back(std::int32_t(n));
   }
-  return pack(texts, labels);
+  Batch batch = pack(texts, labels);
+  if (n % 2) batch.types = drawn_ids(batch.tokens(), 2, 200 + n);  // of pairs
+  return batch;
 }
 void expect_same(const Batch& a, const Batch& b) {
   CHECK(same_bits(a.ids, b.ids));
   CHECK(same_bits(a.offsets, b.offsets));
   CHECK(same_bits(a.labels, b.labels));
+  CHECK(same_bits(a.types, b.types));
 }
 }  // namespace
 

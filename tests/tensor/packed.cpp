@@ -19,6 +19,17 @@ TEST_CASE("pack puts texts one after another") {
   CHECK(pack({}).tokens() == 0);
 }
 
+TEST_CASE("a batch of pairs says which text a token belongs to") {
+  const Batch batch = pack({{4, 8, 15}, {16}}, {}, {{0, 0, 1}, {1}});
+  CHECK(same_bits(batch.types, Tensor<std::int32_t, 1>::of({4}, {0, 0, 1, 1})));
+  CHECK(same_bits(to(batch, Device::cpu()).types, batch.types));
+  CHECK(pack({{1}}).types.size() == 0);
+  expect_message(message_of<InvalidArgument>([] { (void)pack({{1}, {2}}, {}, {{0}}); }),
+                 {"pack: 2 texts, but token types of 1"});
+  expect_message(message_of<InvalidArgument>([] { (void)pack({{1}, {2, 3}}, {}, {{0}, {0}}); }),
+                 {"pack: text 1 has 2 tokens, but 1 token types"});
+}
+
 TEST_CASE("pack refuses a text without tokens, and labels that do not fit") {
   expect_message(message_of<InvalidArgument>([] { (void)pack({{1}, {}}); }), {"pack: text 1 has no tokens"});
   expect_message(message_of<InvalidArgument>([] { (void)pack({{1}, {2}}, {1}); }), {"pack: 2 texts, but 1 labels"});

@@ -34,6 +34,17 @@ TEST_CASE("a step that is sound is found to be so, and leaves no file") {
   CHECK(find_failure(model_with(1), batch, recipe, "/nowhere/file").empty());
 }
 
+TEST_CASE("a broken step of pairs keeps the types of their tokens") {
+  auto model = model_with(1);
+  model.words.weight.fill(2), model.windows[1].weight.fill(3e38f);
+  const TemporaryFile file;
+  (void)find_failure(model, pack({{1, 2, 3}, {4, 5}}, {0, 1}, {{0, 0, 1}, {0, 1}}), recipe, file.path);
+  Ids types(5);
+  SafetensorsFile(file.path).read("batch.types", types);
+  CHECK(same_bits(types, Ids::of({5}, {0, 0, 1, 0, 1})));
+  CHECK_THROWS_AS(rerun_failed_step(file.path, model), FiniteCheck::Failure);
+}
+
 TEST_CASE("a broken step is run again from its file, with its dropout, settings and frozen weights") {
   auto model = model_with(1);
   model.words.weight.fill(2), model.windows[1].weight.fill(3e38f);

@@ -47,7 +47,7 @@ class BatchStage {
     if constexpr (has_cuda) {
       if (device_.is_cuda()) return staged(batch);
     }
-    return {batch.ids.share(), batch.offsets.share(), batch.labels.share()};
+    return {batch.ids.share(), batch.offsets.share(), batch.labels.share(), batch.types.share()};
   }
 
  private:
@@ -69,7 +69,7 @@ class BatchStage {
     cuda::Event *copied = nullptr, *used = nullptr;
     char* pinned = nullptr;
     std::size_t capacity = 0;
-    Tensor<std::int64_t, 1> words;  // on the device: offsets, ids, labels, each beginning at a multiple of 64 bytes
+    Tensor<std::int64_t, 1> words;  // on the device: offsets, ids, labels, types, each beginning at a multiple of 64
   };
 
   static std::size_t rounded(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -79,13 +79,14 @@ class BatchStage {
     if (next_ > 1) cuda::record(last_used.used, cuda::Stream::compute);  // whoever may use it has been launched by now
     ++next_;
     if (!slot.copied) slot.copied = cuda::make_event(), slot.used = cuda::make_event();
-    const std::size_t sizes[] = {batch.offsets.bytes(), batch.ids.bytes(), batch.labels.bytes()};
-    const std::size_t at[] = {0, rounded(sizes[0]), rounded(sizes[0]) + rounded(sizes[1])};
-    const std::size_t bytes = at[2] + rounded(sizes[2]);
+    const std::size_t sizes[] = {batch.offsets.bytes(), batch.ids.bytes(), batch.labels.bytes(), batch.types.bytes()};
+    std::size_t at[5] = {};
+    for (int i = 0; i < 4; ++i) at[i + 1] = at[i] + rounded(sizes[i]);
+    const std::size_t bytes = at[4];
     cuda::wait_for(slot.copied);  // the host's memory is free again: three batches ago
     if (bytes > slot.capacity) grow(slot, bytes);
-    const void* from[] = {batch.offsets.data(), batch.ids.data(), batch.labels.data()};
-    for (int i = 0; i < 3; ++i)
+    const void* from[] = {batch.offsets.data(), batch.ids.data(), batch.labels.data(), batch.types.data()};
+    for (int i = 0; i < 4; ++i)
       if (sizes[i]) std::memcpy(slot.pinned + at[i], from[i], sizes[i]);
     cuda::wait_for(slot.used, cuda::Stream::copy);
     cuda::copy_beside(slot.words.data(), slot.pinned, bytes);
@@ -93,7 +94,8 @@ class BatchStage {
     cuda::wait_for(slot.copied, cuda::Stream::compute);
     char* device = reinterpret_cast<char*>(slot.words.data());
     return {over<std::int32_t>(device + at[1], batch.ids.shape()), over<std::int64_t>(device, batch.offsets.shape()),
-            over<std::int32_t>(device + at[2], batch.labels.shape())};
+            over<std::int32_t>(device + at[2], batch.labels.shape()),
+            over<std::int32_t>(device + at[3], batch.types.shape())};
   }
 
   /// Fresh memory may still be read by kernels that were launched before: the copy waits for those.

@@ -121,7 +121,7 @@ class Batches {
  private:
   /// Plain memory: tensors are made by the thread that takes the batch, so that the pool sees one order of requests.
   struct Gathered {
-    std::vector<std::int32_t> ids, labels;
+    std::vector<std::int32_t> ids, labels, types;
     std::vector<std::int64_t> offsets;
   };
   struct Gather {
@@ -139,6 +139,7 @@ class Batches {
     g.offsets.push_back(std::int64_t(0));
     for (const auto i : plan_.batch(k)) {
       detail::append(g.ids, texts_.text(i));
+      if (!texts_.types.empty()) detail::append(g.types, texts_.types_of(i));
       g.offsets.push_back(std::int64_t(g.ids.size()));
       if (!texts_.labels.empty()) g.labels.push_back(std::int32_t(texts_.labels[std::size_t(i)]));
     }
@@ -152,6 +153,7 @@ class Batches {
     current_.ids = Tensor<std::int32_t, 1>::of({g.ids.size()}, g.ids);
     current_.offsets = Offsets::of({g.offsets.size()}, g.offsets);
     current_.labels = Tensor<std::int32_t, 1>::of({g.labels.size()}, g.labels);
+    current_.types = Tensor<std::int32_t, 1>::of({g.types.size()}, g.types);
     return true;
   }
 

@@ -20,6 +20,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <quern/autograd/observer.hpp>
 #include <quern/base/file.hpp>
 #include <quern/io/json.hpp>
 #include <quern/tensor/walk.hpp>
@@ -36,9 +37,21 @@ inline constexpr const char* safetensors_dtype<float> = "F32";
 template <>
 inline constexpr const char* safetensors_dtype<double> = "F64";
 template <>
+inline constexpr const char* safetensors_dtype<bf16> = "BF16";
+template <>
 inline constexpr const char* safetensors_dtype<std::int32_t> = "I32";
 template <>
 inline constexpr const char* safetensors_dtype<std::int64_t> = "I64";
+
+namespace detail {
+/// The same by the type's description; null for a type that headers have no name for.
+inline const char* safetensors_dtype_of(const ElementType& type) {
+  const auto named = [&]<class T>(T) { return &type == &element_type<T> ? safetensors_dtype<T> : nullptr; };
+  for (const char* name : {named(float()), named(double()), named(std::int32_t()), named(std::int64_t())})
+    if (name) return name;
+  return nullptr;
+}
+}  // namespace detail
 
 /// Collects tensors and notes, then writes them in one go. The tensors must live until then; of those on a GPU a copy
 /// is made.
@@ -46,19 +59,23 @@ class SafetensorsWriter {
  public:
   template <class T, int Rank>
   void add(const std::string& name, const Tensor<T, Rank>& x) {
+    add(name, AnyTensor(x));
+  }
+  void add(const std::string& name, const AnyTensor& x) {
     require(!name.empty() && name != "__metadata__", "safetensors: '", name, "' is no name for a tensor");
-    if (x.device().is_cuda()) {
-      copies_.push_back(x.storage().to(Device::cpu()));
-      return add(name, Tensor<T, Rank>::adopt(copies_.back(), x.shape()));
-    }
+    const char* dtype = detail::safetensors_dtype_of(*x.type);
+    require(dtype != nullptr, "safetensors: ", name, " is of type ", x.type->name, ", which no header has a name for");
+    const AnyTensor on_host = x.on_host();
+    if (x.memory && x.memory.device().is_cuda()) copies_.push_back(on_host.memory);
+    const auto bytes = std::size_t(x.size()) * x.type->bytes;
     nlohmann::ordered_json entry;
-    entry["dtype"] = safetensors_dtype<T>;
-    entry["shape"] = x.shape().extents;
-    entry["data_offsets"] = {end_, end_ + x.bytes()};
+    entry["dtype"] = dtype;
+    entry["shape"] = x.shape;
+    entry["data_offsets"] = {end_, end_ + bytes};
     require(!header_.contains(name), "safetensors: two tensors are called ", name);
     header_[name] = std::move(entry);
-    parts_.emplace_back(reinterpret_cast<const char*>(x.data()), x.bytes());
-    end_ += x.bytes();
+    parts_.emplace_back(bytes ? static_cast<const char*>(on_host.memory.data()) : "", bytes);
+    end_ += bytes;
   }
 
   /// All tensors of a model; those without memory (gradients of frozen parameters) are left out.
@@ -103,6 +120,13 @@ struct SafetensorsEntry {
   std::string dtype;
   std::vector<std::int64_t> shape;
   std::size_t begin = 0, end = 0;
+
+  /// "[3, 4]"
+  std::string shape_text() const {
+    std::string out = "[";
+    for (std::size_t i = 0; i < shape.size(); ++i) out += (i ? ", " : "") + std::to_string(shape[i]);
+    return out + "]";
+  }
 };
 
 /// A file that was read and found to be sound.
@@ -130,8 +154,14 @@ class SafetensorsFile {
     const auto& extents = x.shape().extents;
     const bool same_shape = std::equal(extents.begin(), extents.end(), e.shape.begin(), e.shape.end());
     if (same_shape && e.dtype == safetensors_dtype<T>) return true;
-    why = text_of("expected ", safetensors_dtype<T>, " ", x.shape(), ", got ", e.dtype, " ", shape_text(e));
+    why = text_of("expected ", safetensors_dtype<T>, " ", x.shape(), ", got ", e.dtype, " ", e.shape_text());
     return false;
+  }
+
+  /// The elements of `name` as they stand in the file, which may begin anywhere.
+  std::string_view elements(const std::string& name) const {
+    const SafetensorsEntry& e = tensors_.at(name);
+    return std::string_view(bytes_).substr(data_ + e.begin, e.end - e.begin);
   }
 
   /// Copies the elements of `name` into `x`, which they fit. A number that is not finite is an Error.
@@ -146,19 +176,13 @@ class SafetensorsFile {
       return copy_bytes(x.data(), x.device(), on_host.data(), Device::cpu(), x.bytes());
     }
     if (x.bytes()) std::memcpy(static_cast<void*>(x.data()), bytes_.data() + data_ + e.begin, x.bytes());
-    if constexpr (std::is_floating_point_v<T>)
+    if constexpr (std::is_floating_point_v<T> || std::is_same_v<T, bf16>)
       for (std::int64_t i = 0; i < x.size(); ++i)
-        check(std::isfinite(x.data()[i]), path_, ": tensor ", name, ": element ", i, " of ", x.size(), " is ",
-              x.data()[i], "; expected finite numbers");
+        check(std::isfinite(accumulator_t<T>(x.data()[i])), path_, ": tensor ", name, ": element ", i, " of ", x.size(),
+              " is ", x.data()[i], "; expected finite numbers");
   }
 
  private:
-  static std::string shape_text(const SafetensorsEntry& e) {
-    std::string out = "[";
-    for (std::size_t i = 0; i < e.shape.size(); ++i) out += (i ? ", " : "") + std::to_string(e.shape[i]);
-    return out + "]";
-  }
-
   void parse() {
     check(bytes_.size() >= 8, path_, ": not a safetensors file: expected at least 8 bytes, got ", bytes_.size());
     std::uint64_t length = 0;
@@ -190,6 +214,13 @@ class SafetensorsFile {
     }
   }
 
+  static std::uint64_t width_of(const std::string& dtype) {
+    return dtype == "F16" || dtype == "BF16"  ? 2
+           : dtype == "F32" || dtype == "I32" ? 4
+           : dtype == "F64" || dtype == "I64" ? 8
+                                              : 0;
+  }
+
   /// The list under `key` of a tensor's entry: whole numbers that are not negative.
   std::vector<std::int64_t> read_list(const std::string& name, const nlohmann::json& entry, const char* key) const {
     check(entry.contains(key) && entry[key].is_array(), path_, ": tensor ", name, ": expected a list '", key, "'");
@@ -215,16 +246,16 @@ class SafetensorsFile {
     const auto offsets = read_list(name, entry, "data_offsets");
     need(offsets.size() == 2, "expected two data_offsets, got ", offsets.size());
     e.begin = std::size_t(offsets[0]), e.end = std::size_t(offsets[1]);
-    const std::uint64_t width = e.dtype == "F32" || e.dtype == "I32" ? 4 : e.dtype == "F64" || e.dtype == "I64" ? 8 : 0;
-    need(width > 0, "its dtype is '", e.dtype, "'; expected F32, F64, I32 or I64");
+    const std::uint64_t width = width_of(e.dtype);
+    need(width > 0, "its dtype is '", e.dtype, "'; expected F16, BF16, F32, F64, I32 or I64");
     std::uint64_t wanted = width;
     for (const auto extent : e.shape)
       if (__builtin_mul_overflow(wanted, std::uint64_t(extent), &wanted))
-        need(false, "its shape ", shape_text(e), " has more bytes than a file can hold");
+        need(false, "its shape ", e.shape_text(), " has more bytes than a file can hold");
     need(e.begin <= e.end && e.end <= bytes_.size() - data_, "its bytes are said to be ", e.begin, " to ", e.end,
          ", but the file holds ", bytes_.size() - data_, " after its header; is it truncated?");
     if (e.end - e.begin != wanted)
-      need(false, e.dtype, " ", shape_text(e), " needs ", wanted, " bytes, its data_offsets give ", e.end - e.begin);
+      need(false, e.dtype, " ", e.shape_text(), " needs ", wanted, " bytes, its data_offsets give ", e.end - e.begin);
     return e;
   }
 

@@ -27,18 +27,22 @@ struct Packed {
 
 /// What a model is given: the token ids of B texts and, where known, their labels.
 struct Batch {
-  Tensor<std::int32_t, 1> ids;     // [N]
-  Offsets offsets;                 // [B+1]
-  Tensor<std::int32_t, 1> labels;  // [B], or [0] where unknown
+  Tensor<std::int32_t, 1> ids;      // [N]
+  Offsets offsets;                  // [B+1]
+  Tensor<std::int32_t, 1> labels;   // [B], or [0] where unknown
+  Tensor<std::int32_t, 1> types{};  // [N]: which of a pair's texts a token belongs to (BERT's token types); [0]: all 0
 
   std::int64_t texts() const { return offsets.size() - 1; }
   std::int64_t tokens() const { return ids.size(); }
 };
 
-/// A batch from lists of ids. An empty text is an error: give it an unknown token.
-inline Batch pack(const std::vector<std::vector<std::int32_t>>& texts, const std::vector<std::int32_t>& labels = {}) {
+/// A batch from lists of ids. An empty text is an error: give it an unknown token. `types` are as long as the texts.
+inline Batch pack(const std::vector<std::vector<std::int32_t>>& texts, const std::vector<std::int32_t>& labels = {},
+                  const std::vector<std::vector<std::int32_t>>& types = {}) {
   require(labels.empty() || labels.size() == texts.size(), "pack: ", texts.size(), " texts, but ", labels.size(),
           " labels");
+  require(types.empty() || types.size() == texts.size(), "pack: ", texts.size(), " texts, but token types of ",
+          types.size());
   std::int64_t tokens = 0;
   for (const auto& t : texts) tokens += std::int64_t(t.size());
   Batch batch{Tensor<std::int32_t, 1>(tokens), Offsets(texts.size() + 1), Tensor<std::int32_t, 1>(labels.size())};
@@ -49,12 +53,18 @@ inline Batch pack(const std::vector<std::vector<std::int32_t>>& texts, const std
     batch.offsets(b + 1) = at;
   }
   std::copy(labels.begin(), labels.end(), batch.labels.data());
+  if (!types.empty()) batch.types = Tensor<std::int32_t, 1>(tokens);
+  for (std::size_t b = 0; b < types.size(); ++b) {
+    require(types[b].size() == texts[b].size(), "pack: text ", b, " has ", texts[b].size(), " tokens, but ",
+            types[b].size(), " token types");
+    std::copy(types[b].begin(), types[b].end(), batch.types.data() + batch.offsets(b));
+  }
   return batch;
 }
 
 /// The same batch on another device.
 inline Batch to(const Batch& batch, Device device) {
-  return {batch.ids.to(device), batch.offsets.to(device), batch.labels.to(device)};
+  return {batch.ids.to(device), batch.offsets.to(device), batch.labels.to(device), batch.types.to(device)};
 }
 /// The same rows on another device.
 template <class T>

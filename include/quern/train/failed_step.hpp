@@ -43,16 +43,6 @@ T checked_pass(const M<T>& model, const Batch& batch, const StepRecipe& recipe, 
 }
 
 namespace detail {
-template <class T, int Rank = 0>
-void add_any(SafetensorsWriter& writer, const std::string& name, const AnyTensor& x) {
-  if constexpr (Rank <= 4) {
-    if (x.shape.size() != Rank) return add_any<T, Rank + 1>(writer, name, x);
-    Shape<Rank> shape;
-    for (int i = 0; i < Rank; ++i) shape[i] = x.shape[std::size_t(i)];
-    writer.add(name, Tensor<T, Rank>::adopt(x.memory, shape));
-  }
-}
-
 template <template <class> class M, class T, class Rule>
 void save_failed_step(const std::string& path, const M<T>& model, const Batch& batch, const StepRecipe& recipe,
                       const FiniteCheck& check, const FiniteCheck::Failure& failure, const Rule& rule) {
@@ -81,12 +71,12 @@ void save_failed_step(const std::string& path, const M<T>& model, const Batch& b
   writer.note("step", step.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   const M<T> weights = to(model, Device::cpu());  // the writer reads them when it saves
   const Batch texts = to(batch, Device::cpu());
-  std::vector<AnyTensor> kept;
   writer.add_model(weights, "model.");
   writer.add("batch.ids", texts.ids), writer.add("batch.offsets", texts.offsets);
   writer.add("batch.labels", texts.labels);
+  if (texts.types.size() > 0) writer.add("batch.types", texts.types);
   const auto add = [&](const std::string& name, const AnyTensor& x) {
-    if (x.memory && x.type == &element_type<T>) add_any<T>(writer, name, kept.emplace_back(x.on_host()));
+    if (x.memory && x.type == &element_type<T>) writer.add(name, x);
   };
   const auto& inputs = check.current().inputs;
   for (std::size_t i = 0; i < inputs.size(); ++i)
@@ -133,9 +123,9 @@ T rerun_failed_step(const std::string& path, M<T>& model) {
     file.read(name, x);
     return x;
   };
-  const Batch batch = to(Batch{read("batch.ids", Tensor<std::int32_t, 1>()), read("batch.offsets", Offsets()),
-                               read("batch.labels", Tensor<std::int32_t, 1>())},
-                         device);
+  Batch texts{read("batch.ids", Ids()), read("batch.offsets", Offsets()), read("batch.labels", Ids())};
+  if (file.tensors().contains("batch.types")) texts.types = read("batch.types", Ids());
+  const Batch batch = to(texts, device);
   const auto frozen = json_value<std::vector<std::string>>(step, "frozen", path);
   FiniteCheck finite;
   return checked_pass(
