@@ -23,7 +23,7 @@ struct BrokenPipe {};
 struct UseSettings {
   std::string folder, input, format, encoding, text_column, label_column;
   std::int64_t threads = 0;
-  bool json = false;
+  bool json = false, logits = false;
   std::string device = "auto";
   std::string attack = "none";  // of evaluate: also measure under it
   double epsilon = 1, attack_step_size = 0;
@@ -36,6 +36,17 @@ struct DataSettings {
   bool json = false, all = false;
 };
 
+/// What quern export writes.
+struct ExportSettings {
+  std::string folder, to, out;
+};
+
+/// What quern tokenize reads.
+struct TokenizeSettings {
+  std::string from, input = "-";
+  bool cased = false;
+};
+
 /// The column given, else the one the model was trained with. `name`: text_column or label_column.
 std::string column_of(const UseSettings& settings, const char* name);
 
@@ -43,7 +54,9 @@ int run_train(const TrainSettings& settings);
 int run_evaluate(const UseSettings& settings);
 int run_predict(const UseSettings& settings);
 int run_data(const DataSettings& settings);
+int run_export(const ExportSettings& settings);
 int run_devices(bool json);
+int run_tokenize(const TokenizeSettings& settings);
 
 /// Set by the first Ctrl-C; the second ends the program.
 extern std::atomic<bool> stop_asked;
@@ -55,6 +68,9 @@ void flush_output();
 /// Writes a line to stderr, each line of notes after the program's name.
 void say(const std::string& line);
 void say_all(const std::vector<std::string>& lines);
+
+/// "min_count" → "min-count", as an option is written.
+std::string dashed(std::string name);
 
 /// 0: one for each core.
 void use_threads(std::int64_t threads);

@@ -5,9 +5,9 @@
 #include <quern/data/read.hpp>
 #include <quern/train/adversarial.hpp>
 #include <quern/train/report.hpp>
-#include <quern/train/run_folder.hpp>
 
 #include "commands.hpp"
+#include "models.hpp"
 #include "reading.hpp"
 
 using namespace quern;
@@ -49,7 +49,7 @@ int run_evaluate(const UseSettings& s) {
   const Attack attack = attack_of(s);
   check_reading(s.format, s.encoding, true);
   const Device device = use_device_named(s.device, true);
-  const Predictor predictor = load_run(s.folder, cleaning_function()).to(device);
+  const auto [predictor, kind] = load_model(s.folder, device);
   const auto [data, notes] = read_dataset(s.input, reading(s.format, s.encoding, column_of(s, "text_column"),
                                                            column_of(s, "label_column"), predictor.classes()));
   say_all(notes);
@@ -59,8 +59,7 @@ int run_evaluate(const UseSettings& s) {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   Metrics hit;
   if (attack.kind != AttackKind::none)
-    hit = evaluate_under_attack(predictor.model(), predictor.encoded(data.texts, data.labels),
-                                std::int64_t(predictor.classes().size()), attack);
+    hit = kind.evaluate_under_attack(predictor.model(), predictor.encoded(data.texts, data.labels), attack);
   if (s.json) {
     auto report = report_of(metrics, predictor.classes());
     report["seconds"] = seconds, report["samples_per_second"] = seconds > 0 ? double(data.size()) / seconds : 0;

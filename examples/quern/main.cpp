@@ -20,12 +20,6 @@ std::string whole_number(const std::string& text) {
   return error == std::errc() && end == text.data() + text.size() ? "" : "expected a whole number, got '" + text + "'";
 }
 
-std::string dashed(std::string name) {
-  for (char& c : name)
-    if (c == '_') c = '-';
-  return name;
-}
-
 void add_device_option(CLI::App& app, std::string& device) {
   app.add_option("--device", device, "cpu, cuda, cuda:N, or auto: a GPU where there is one (quern devices)")
       ->capture_default_str();
@@ -35,10 +29,11 @@ void add_device_option(CLI::App& app, std::string& device) {
 std::map<std::string, CLI::Option*> add_train_options(CLI::App& app, TrainSettings& s) {
   std::map<std::string, CLI::Option*> options;
   TrainSettings::visit(
-      [&](const std::string& name, auto& value, const char* help) {
+      [&](const std::string& name, auto& value, std::string help, const std::string& models) {
         using T = std::remove_reference_t<decltype(value)>;
         const std::string flag = name == "data" ? "DATA" : "--" + dashed(name);
         CLI::Option*& option = options[name];
+        if (!models.empty()) help += " [" + models + "]";
         if constexpr (std::is_same_v<T, bool>) {
           option = app.add_flag(flag, value, help);
         } else {
@@ -108,12 +103,31 @@ void add_data_options(CLI::App& app, DataSettings& s) {
       "lines; nothing is written. Line numbers are those of the file, in a folder of a class's own file.");
 }
 
+void add_export_options(CLI::App& app, ExportSettings& s) {
+  app.add_option("DIR", s.folder, "Folder of a run, or a BERT classifier as Hugging Face writes it")->required();
+  app.add_option("--to", s.to, "onnx: a file for ONNX Runtime; huggingface: a folder for transformers, of bert alone")
+      ->required()
+      ->check(CLI::IsMember({"onnx", "huggingface"}));
+  app.add_option("--out", s.out, "File or folder to write")->required();
+  app.footer("docs/onnx.md tells what the ONNX graph takes and gives.");
+}
+
+void add_tokenize_options(CLI::App& app, TokenizeSettings& s) {
+  app.add_option("--from", s.from, "Folder of a Hugging Face model, its tokenizer.json, or a vocab.txt")->required();
+  app.add_flag("--cased", s.cased, "Keep capitals and accents, whatever the files say");
+  app.add_option("FILE", s.input, "Each line is a text, ended by \\n alone; - or nothing: lines of stdin");
+  app.footer(
+      "Prints one JSON object for each line, as the encode of Hugging Face's tokenizers gives it: ids, tokens and\n"
+      "offsets (in characters), [CLS] and [SEP] with them. What is not UTF-8 is read as U+FFFD.");
+}
+
 constexpr const char* main_footer = R"(Examples:
   quern data reviews.csv                          counts, lengths, duplicates, contradicting labels
   quern train reviews.csv --out model             train; a tenth of the texts is held out to stop in time
   quern evaluate model test.csv                   accuracy, precision, recall, F1 on other labelled texts
   quern predict model "I would watch it again."   classify one text
   quern predict model new.txt --json              classify each line of a file
+  quern tokenize --from bert new.txt              the pieces that a BERT model sees
   quern train reviews.csv --folds 10              how good would it be? cross-validation, nothing is written
 
 Exit codes: 0 done, 1 failed or interrupted, 2 wrong usage. Results go to stdout, progress and notes to stderr.
@@ -131,7 +145,10 @@ Examples:
   quern train --out model --resume                go on after a crash; also after Ctrl-C
   quern train --config model/config.json --out again        the same run, the same bytes
 
-Ctrl-C (or SIGTERM) keeps the best model so far, writes the folder and exits with 1; a second one quits at once.)";
+Ctrl-C (or SIGTERM) keeps the best model so far, writes the folder and exits with 1; a second one quits at once.
+
+Defaults of --model, where they are not those above:
+)";
 
 /// The first Ctrl-C or SIGTERM asks training to stop; the second of the same has its usual effect.
 void on_interrupt(int signal) {
@@ -139,7 +156,17 @@ void on_interrupt(int signal) {
   std::signal(signal, SIG_DFL);
 }
 
+/// --max_tokens is taken for --max-tokens: in config.json the settings are written so.
+void write_options_with_dashes(int argc, char** argv) {
+  for (int i = 1; i < argc && std::string_view(argv[i]) != "--"; ++i) {
+    if (!std::string_view(argv[i]).starts_with("--")) continue;
+    for (char* c = argv[i]; *c && *c != '='; ++c)
+      if (*c == '_') *c = '-';
+  }
+}
+
 int run(int argc, char** argv) {
+  write_options_with_dashes(argc, argv);
   CLI::App app("Quern trains text classifiers and uses them.", "quern");
   app.set_version_flag("--version", QUERN_VERSION);
   app.require_subcommand(1);
@@ -148,7 +175,7 @@ int run(int argc, char** argv) {
   TrainSettings train;
   CLI::App* train_app = app.add_subcommand("train", "Train a classifier on labelled texts");
   const auto options = add_train_options(*train_app, train);
-  train_app->footer(train_footer);
+  train_app->footer(std::string(train_footer) + help_of_defaults());
 
   UseSettings use;
   CLI::App* evaluate_app = app.add_subcommand("evaluate", "Measure a trained classifier on labelled texts");
@@ -172,15 +199,25 @@ int run(int argc, char** argv) {
     if (predict_app->count("TEXT") == 0) use.input = "-";  // an empty TEXT is a text
   });
   predict_app->add_flag("--json", use.json, "Print one JSON object a line: label and probabilities");
-  predict_app->footer("Prints one line for each text: the label, a tab, and its probability.");
+  predict_app->add_flag("--logits", use.logits, "Print what the last layer gives for each class too");
+  predict_app->footer(
+      "Prints one line for each text: the label, a tab, and its probability; with --logits, tabs and the logits.");
 
   DataSettings data;
   CLI::App* data_app = app.add_subcommand("data", "Look at labelled texts before training on them");
   add_data_options(*data_app, data);
 
+  ExportSettings to_export;
+  CLI::App* export_app = app.add_subcommand("export", "Write a trained model in a form that other programs run");
+  add_export_options(*export_app, to_export);
+
   bool devices_json = false;
   CLI::App* devices_app = app.add_subcommand("devices", "Show what this program can compute on");
   devices_app->add_flag("--json", devices_json, "Print one JSON object");
+
+  TokenizeSettings tokenize;
+  CLI::App* tokenize_app = app.add_subcommand("tokenize", "Cut texts into the pieces of a BERT vocabulary");
+  add_tokenize_options(*tokenize_app, tokenize);
 
   try {
     app.parse(argc, argv);
@@ -197,6 +234,8 @@ int run(int argc, char** argv) {
     return run_train(train);
   }
   if (*data_app) return run_data(data);
+  if (*export_app) return run_export(to_export);
+  if (*tokenize_app) return run_tokenize(tokenize);
   if (*devices_app) return run_devices(devices_json);
   return *evaluate_app ? run_evaluate(use) : run_predict(use);
 }

@@ -1,5 +1,6 @@
 #include "one_run.hpp"
 
+#include <cmath>
 #include <filesystem>
 #include <optional>
 
@@ -7,28 +8,19 @@
 #include <quern/data/augment.hpp>
 #include <quern/data/class_weights.hpp>
 #include <quern/io/tensorboard.hpp>
-#include <quern/text/vectors.hpp>
+#include <quern/train/checkpoint.hpp>
 #include <quern/train/plots.hpp>
+#include <quern/train/progress.hpp>
 #include <quern/train/report.hpp>
-#include <quern/train/run_folder.hpp>
-#include <quern/train/trainer.hpp>
 
 #include "commands.hpp"
+#include "models.hpp"
 #include "reading.hpp"
+#include "texts.hpp"
 
 namespace {
 
 using namespace quern;
-
-/// Words of the training texts alone: words seen nowhere else must be unknown in the development texts too.
-Vocabulary vocabulary_of(const Dataset& data, const std::vector<std::int64_t>& indices, const Tokenizer& tokenizer,
-                         std::int64_t min_count, const Synonyms& synonyms) {
-  TokenCounts counts;
-  for (const auto i : indices)
-    tokenizer.each(data.texts[std::size_t(i)], [&](std::string_view token) { counts.add(token); });
-  synonyms.add_to(counts);
-  return Vocabulary::of(counts, {.min_count = min_count});
-}
 
 /// The weights of the classes for the training texts; says them, and why.
 std::vector<double> weights_of_classes(const TrainSettings& s, const Dataset& data, const Split& split) {
@@ -48,7 +40,6 @@ std::vector<double> weights_of_classes(const TrainSettings& s, const Dataset& da
 /// --augment: what the hook of training calls, and what must be equal when a run is resumed.
 void add_augmentation(TrainHooks& hooks, const TrainSettings& s, const Encoded& texts, const Split& split,
                       const Synonyms& synonyms, const SynonymIds& ids) {
-  if (s.augment == 0) return;
   if (!s.synonyms.empty())
     say(text_of(s.synonyms, ": ", ids.words(), " words of the vocabulary have synonyms",
                 synonyms.passed_over ? "; " : "",
@@ -66,33 +57,34 @@ void add_augmentation(TrainHooks& hooks, const TrainSettings& s, const Encoded& 
   hooks.identity["augment"] = {s.augment, s.augment_rate, list.text()};
 }
 
-/// Puts given vectors into the rows of their words.
-void use_vectors(TextCnn<float>& model, const WordVectors& given) {
-  for (std::size_t i = 0; i < given.ids.size(); ++i)
-    std::copy_n(given.values.data() + std::int64_t(i) * given.dim, given.dim,
-                model.words.weight.view().row(given.ids[i]));
-}
-
 /// What must be equal when a run is resumed, besides options and ids: the model's settings and what ids stand for.
-nlohmann::json identity_of(const TrainSettings& s, const Vocabulary& vocabulary, const Dataset& data,
+nlohmann::json identity_of(const Trainee& trainee, const TrainSettings& s, const TextToIds& ids, const Dataset& data,
                            const WordVectors& given) {
   Fingerprint words, vectors;
-  for (std::int32_t i = 0; i < vocabulary.size(); ++i) words.add(vocabulary.token(i));
+  for (std::int32_t i = 0; i < ids.size(); ++i) words.add(ids.token(i));
   for (const auto& name : data.classes) words.add(name);
   vectors.add(
       std::string_view(reinterpret_cast<const char*>(given.values.data()), given.values.size() * sizeof(float)));
-  return {{"model", s.model},      {"embedding", s.embedding},   {"filters", s.filters},
-          {"widths", s.widths},    {"dropout", s.dropout},       {"word_dropout", s.word_dropout},
-          {"words", words.text()}, {"static", s.static_vectors}, {"vectors", vectors.text()}};
+  nlohmann::json identity = trainee.settings();
+  identity["model"] = s.model, identity["words"] = words.text(), identity["vectors"] = vectors.text();
+  return identity;
 }
 
-TrainOptions options_of(const TrainSettings& s) {
+/// --warmup, or its share of all steps.
+std::int64_t steps_of_warmup(const TrainSettings& s, std::size_t training_texts) {
+  if (s.warmup > 0 || s.warmup_share == 0) return s.warmup;
+  const auto texts = std::int64_t(training_texts) * (1 + s.augment);
+  const auto steps = s.epochs * ((texts + s.batch - 1) / s.batch);
+  return std::max<std::int64_t>(1, std::llround(s.warmup_share * double(steps)));
+}
+
+TrainOptions options_of(const TrainSettings& s, std::size_t training_texts) {
   return {.epochs = s.epochs,
           .batch = s.batch,
           .rate = s.lr,
           .weight_decay = s.weight_decay,
           .clip = s.clip,
-          .warmup = s.warmup,
+          .warmup = steps_of_warmup(s, training_texts),
           .label_smoothing = s.label_smoothing,
           .seed = s.seed,
           .stop_on = stop_on_named(s.stop_on),
@@ -103,8 +95,12 @@ TrainOptions options_of(const TrainSettings& s) {
 
 }  // namespace
 
+RunFolder folder_of(const TrainSettings& s) { return {s.out, s.model == "bert"}; }
+
 void check_folder(const TrainSettings& s) {
-  const RunFolder folder{s.out};
+  const RunFolder folder = folder_of(s);
+  check(RunFolder::found(s.out).of_hugging_face || !is_of_hugging_face(s.out), s.out,
+        ": holds a model that quern train did not write; give another --out");
   if (s.force) return;
   check(s.resume || !folder.is_finished(), s.out,
         ": holds a finished run; give another --out, or --force to replace it");
@@ -114,7 +110,7 @@ void check_folder(const TrainSettings& s) {
   auto then = read_json(folder.config());
   check(then.is_object(), folder.config(), ": expected an object of settings");
   nlohmann::json now = config_of(s);
-  for (const char* key : {"data", "vectors", "synonyms"})
+  for (const char* key : {"data", "from", "vectors", "synonyms"})
     then.erase(key), now.erase(key);                                        // may move; what they hold is compared
   if (!s.vectors.empty()) then.erase("embedding"), now.erase("embedding");  // theirs counts
   const std::string differ = detail::differences(then, now);
@@ -136,48 +132,37 @@ int lock_folder(const std::string& path) {
 
 void prepare_folder(const TrainSettings& s) {
   check_folder(s);  // again: another training may have ended here since the first look
-  if (s.force) RunFolder{s.out}.clear();
-  const std::string config = RunFolder{s.out}.config();
+  if (s.force) folder_of(s).clear();
+  const std::string config = folder_of(s).config();
   if (!s.resume || !RunFolder::exists(config)) write_json(config, config_of(s));  // a resume may still be refused
 }
 
 OneRun train_once(const TrainSettings& asked, const Dataset& data, const Split& split,
                   const std::vector<std::int64_t>& test) {
   TrainSettings s = asked;
-  const auto tokenizer = Tokenizer::named(s.tokenizer);
-  Synonyms synonyms;
-  if (!s.synonyms.empty()) synonyms = read_synonyms(s.synonyms, tokenizer);
-  auto vocabulary = vocabulary_of(data, split.train, tokenizer, s.min_count, synonyms);
-  const auto texts = encode(data.texts, tokenizer, vocabulary, data.labels, s.max_tokens);
+  const TextSide side = text_side(s, data, split.train);
+  const TextToIds& ids = *side.ids;
+  const auto texts = ids(data.texts, data.labels, s.max_tokens);
   if (texts.cut > 0) say(text_of(data.source, ": ", texts.cut, " texts were cut to ", s.max_tokens, " tokens"));
   WordVectors given;
   if (!s.vectors.empty()) {
-    given = read_vectors(s.vectors, vocabulary);
+    given = read_vectors(s.vectors, side.words->vocabulary());
     s.embedding = given.dim;
-    say(text_of(s.vectors, ": ", given.found(), " of ", vocabulary.size() - 1, " words have a vector, of length ",
-                given.dim));
+    say(text_of(s.vectors, ": ", given.found(), " of ", ids.size() - 1, " words have a vector, of length ", given.dim));
   }
-  const auto classes = std::int64_t(data.classes.size());
-  auto model = make_text_cnn({.vocabulary = vocabulary.size(),
-                              .classes = classes,
-                              .embedding = s.embedding,
-                              .filters = s.filters,
-                              .widths = s.widths,
-                              .dropout = s.dropout,
-                              .word_dropout = s.word_dropout},
-                             s.seed);
-  use_vectors(model, given);
-  say(text_of(split.train.size(), " texts to train on, ", split.held.size(), " to stop by; ", vocabulary, "; ",
-              count_parameters(model), " weights"));
+  const auto trainee = kind_named(s.model).make(s, ids.size(), data.classes);
+  trainee->use_vectors(given);
+  say(text_of(split.train.size(), " texts to train on, ", split.held.size(), " to stop by; ", ids, "; ",
+              trainee->weights(), " weights"));
 
   Progress progress;
   TrainHooks hooks{.progress = &progress, .stop = &stop_asked, .checkpoint_seconds = s.checkpoint_seconds};
-  const RunFolder folder{s.out};
+  const RunFolder folder = folder_of(s);
   // Only now: a wrong --vectors or a model too large for the memory must not cost the run that --force replaces.
   const detail::Descriptor lock(s.out.empty() ? -1 : lock_folder(s.out));
   if (!s.out.empty())
     prepare_folder(s), hooks.checkpoint = folder.checkpoint(), hooks.failed_step = folder.failed_step();
-  hooks.identity = identity_of(s, vocabulary, data, given);
+  hooks.identity = identity_of(*trainee, s, ids, data, given);
   hooks.trace = s.trace;
   hooks.resume = s.resume, hooks.source = data.source, hooks.lines = data.lines;
   std::optional<EventWriter> events;
@@ -186,31 +171,38 @@ OneRun train_once(const TrainSettings& asked, const Dataset& data, const Split& 
     hooks.scalar = [&](const char* tag, double value, std::int64_t step) { events->scalar(tag, value, step); };
     hooks.scalar_steps = s.tensorboard_steps;
   }
-  auto options = options_of(s);
+  auto options = options_of(s, split.train.size());
   options.class_weights = weights_of_classes(s, data, split);
-  const SynonymIds synonym_ids(synonyms, vocabulary);
-  add_augmentation(hooks, s, texts, split, synonyms, synonym_ids);
-  const auto rule = [&](const std::string& name) {
-    return ParameterOptions{.train = !s.static_vectors || name != "words.weight"};
-  };
+  SynonymIds synonym_ids;
+  if (s.augment > 0) {
+    synonym_ids = SynonymIds(side.synonyms, side.words->vocabulary());
+    add_augmentation(hooks, s, texts, split, side.synonyms, synonym_ids);
+  }
 
   OneRun run;
   std::string trouble;
   try {
-    run.result = train(model, texts, split, classes, options, hooks, rule);
+    run.result = trainee->train(texts, split, options, hooks);
   } catch (const Diverged& e) {
     if (e.result.history.empty()) throw;
     run.result = e.result, trouble = e.what();
   }
+  const auto model = trainee->give();
   run.report = report_of(run.result, data.classes);
   if (!test.empty()) {
-    run.test = evaluate(model, texts, test, classes);
+    run.test = evaluate(*model, texts, test);
     run.report["test"] = report_of(*run.test, data.classes);
   }
   if (!s.out.empty()) {
-    const Predictor predictor(tokenizer, std::move(vocabulary), data.classes, std::move(model), s.max_tokens,
+    const Predictor predictor(side.ids, data.classes, model, s.max_tokens,
                               Cleaner{clean_named(s.clean), cleaning_function()});
-    save_run(folder, predictor, config_of(s), split_json(data, split));
+    if (folder.of_hugging_face) {
+      save_bert_folder(folder.path, predictor, s.from);
+      write_json(folder.config(), config_of(s));
+      write_json(folder.split(), split_json(data, split));
+    } else {
+      save_run(folder, predictor, config_of(s), split_json(data, split));
+    }
     atomic_write(folder.curves(), learning_curves_svg(run.result));
     if (run.result.dev.texts > 0) atomic_write(folder.confusion(), confusion_svg(run.result.dev, data.classes));
     write_json(folder.metrics(), run.report);

@@ -7,6 +7,7 @@
 #include <quern/data/dataset.hpp>
 #include <quern/data/split.hpp>
 #include <quern/train/options.hpp>
+#include <quern/train/run_folder.hpp>
 
 #include "settings.hpp"
 
@@ -15,6 +16,9 @@ struct OneRun {
   std::optional<quern::Metrics> test;  // of the examples asked for
   nlohmann::ordered_json report;       // what metrics.json holds
 };
+
+/// Where the run goes: settings.out, in Hugging Face's form for a model of theirs.
+quern::RunFolder folder_of(const TrainSettings& settings);
 
 /// Throws Error when the folder holds a run that neither --force nor --resume covers, or --resume with other settings.
 void check_folder(const TrainSettings& settings);

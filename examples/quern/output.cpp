@@ -30,6 +30,12 @@ void say_all(const std::vector<std::string>& lines) {
   for (const auto& line : lines) say(line);
 }
 
+std::string dashed(std::string name) {
+  for (char& c : name)
+    if (c == '_') c = '-';
+  return name;
+}
+
 void use_threads(std::int64_t threads) {
   if (threads == 0) return;
   if (threads < 0 || threads > 1024)

@@ -6,9 +6,9 @@
 #include <quern/io/json.hpp>
 #include <quern/train/plots.hpp>
 #include <quern/train/report.hpp>
-#include <quern/train/run_folder.hpp>
 
 #include "commands.hpp"
+#include "models.hpp"
 #include "one_run.hpp"
 #include "reading.hpp"
 
@@ -23,9 +23,21 @@ std::string fixed(double x, int digits) {
   return text;
 }
 
+/// `kept`: the classes of the model that is trained on, or none.
+ReadResult read_for(const TrainSettings& s, const std::vector<std::string>& kept) {
+  try {
+    return read_dataset(s.data, reading(s.format, s.encoding, s.text_column, s.label_column, kept));
+  } catch (const Error& e) {
+    if (kept.empty()) throw;
+    throw_error(text_of(e.what(), "; the classes are those of ", s.from,
+                        " (for new classes, and a new last layer: --new-head)"));
+  }
+}
+
 /// Also puts the names in the place of --clean auto.
 Dataset read_training_data(TrainSettings& s) {
-  auto [data, notes] = read_dataset(s.data, reading(s.format, s.encoding, s.text_column, s.label_column));
+  const auto kept = s.model == "bert" ? classes_to_keep(s) : std::vector<std::string>();
+  auto [data, notes] = read_for(s, kept);
   say_all(notes);
   require_trainable(data);
   check_class_names(data.classes, data.source);
@@ -35,7 +47,7 @@ Dataset read_training_data(TrainSettings& s) {
 }
 
 int train_one(const TrainSettings& s, const Dataset& data) {
-  const RunFolder folder{s.out};
+  const RunFolder folder = folder_of(s);
   check_folder(s);
   if (s.resume && folder.is_finished() && !folder.is_begun()) {
     say(text_of(s.out, ": this run has already ended; its metrics:"));
@@ -113,7 +125,7 @@ OneRun train_fold(const TrainSettings& s, const Dataset& data, Split split, std:
   fold.folds = 0;
   if (!s.tensorboard.empty()) fold.tensorboard += "/fold_" + std::to_string(k + 1);
   if (!s.out.empty()) {
-    const RunFolder folder = RunFolder{s.out}.fold(k + 1);
+    const RunFolder folder = folder_of(s).fold(k + 1);
     fold.out = folder.path;
     check_folder(fold);
     if (s.resume && folder.is_finished() && !folder.is_begun()) {
@@ -162,9 +174,9 @@ int train_folds(const TrainSettings& s, const Dataset& data) {
   Json report = report_of_folds(folds, together.result(), data.classes);
   report["interrupted"] = false;
   if (!s.out.empty()) {
-    write_json(RunFolder{s.out}.config(), config_of(s));
-    atomic_write(RunFolder{s.out}.confusion(), confusion_svg(together.result(), data.classes));
-    write_json(RunFolder{s.out}.metrics(), report);
+    write_json(folder_of(s).config(), config_of(s));
+    atomic_write(folder_of(s).confusion(), confusion_svg(together.result(), data.classes));
+    write_json(folder_of(s).metrics(), report);
   }
   if (s.json) {
     print(report.dump() + "\n");

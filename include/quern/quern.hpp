@@ -27,21 +27,25 @@
 #include <quern/autograd/tape.hpp>
 
 #include <quern/ops/add.hpp>
+#include <quern/ops/attention.hpp>
 #include <quern/ops/concat.hpp>
 #include <quern/ops/conv1d.hpp>
 #include <quern/ops/conv1d_relu_max_over_time.hpp>
 #include <quern/ops/dropout.hpp>
 #include <quern/ops/embedding.hpp>
 #include <quern/ops/gelu.hpp>
+#include <quern/ops/gru.hpp>
 #include <quern/ops/layer_norm.hpp>
 #include <quern/ops/layer_norm_residual.hpp>
 #include <quern/ops/linear.hpp>
 #include <quern/ops/log_softmax.hpp>
+#include <quern/ops/lstm.hpp>
 #include <quern/ops/matmul.hpp>
 #include <quern/ops/max_over_time.hpp>
 #include <quern/ops/mean.hpp>
 #include <quern/ops/mean_over_time.hpp>
 #include <quern/ops/mul.hpp>
+#include <quern/ops/positions.hpp>
 #include <quern/ops/relu.hpp>
 #include <quern/ops/reshape.hpp>
 #include <quern/ops/scale.hpp>
@@ -56,9 +60,13 @@
 
 #include <quern/nn/conv1d.hpp>
 #include <quern/nn/embedding.hpp>
+#include <quern/nn/encoder_block.hpp>
+#include <quern/nn/gru.hpp>
 #include <quern/nn/initialise.hpp>
 #include <quern/nn/layer_norm.hpp>
 #include <quern/nn/linear.hpp>
+#include <quern/nn/lstm.hpp>
+#include <quern/nn/multi_head_attention.hpp>
 
 #include <quern/loss/binary_cross_entropy_with_logits.hpp>
 #include <quern/loss/cross_entropy.hpp>
@@ -72,11 +80,16 @@
 #include <quern/optim/average.hpp>
 #include <quern/optim/clip.hpp>
 #include <quern/optim/lamb.hpp>
+#include <quern/optim/layerwise_decay.hpp>
 #include <quern/optim/mixed_precision.hpp>
 #include <quern/optim/schedule.hpp>
 #include <quern/optim/sgd.hpp>
 
+#include <quern/models/bert.hpp>
+#include <quern/models/gru_classifier.hpp>
+#include <quern/models/lstm_classifier.hpp>
 #include <quern/models/text_cnn.hpp>
+#include <quern/models/transformer_classifier.hpp>
 
 #include <quern/text/tokenizer.hpp>
 #include <quern/text/vocabulary.hpp>

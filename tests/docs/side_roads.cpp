@@ -6,6 +6,7 @@
 
 #include <data/files.hpp>
 #include <quern/autograd/finite_check.hpp>
+#include <quern/io/onnx.hpp>
 #include <quern/quern.hpp>
 
 // snippet: side-includes
@@ -127,4 +128,14 @@ TEST_CASE("bf16 computes, float is stepped") {
   // end
   static_assert(std::is_same_v<std::remove_cvref_t<decltype(mixed.working())>, Layer<bf16>>);
   walk_tensors([](const Path&, const auto& w, const auto& was) { CHECK(!same_bits(w, was)); }, model, before);
+}
+
+TEST_CASE("a model as an ONNX file") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "model.onnx";
+  const auto model = make_text_cnn({.vocabulary = 20, .classes = 2, .embedding = 4, .filters = 3}, 1);
+  // snippet: onnx
+  save_onnx(model, path, {"negative", "positive"});  // quern/io/onnx.hpp; needs protozero and nlohmann-json
+  // end
+  CHECK(read_file(path).size() > model.words.weight.bytes());
 }

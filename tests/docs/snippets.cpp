@@ -177,7 +177,7 @@ TEST_CASE("the tour") {
   for (std::size_t c = 0; c < predictor.classes().size(); ++c)
     std::printf("%s %.3f\n", predictor.classes()[c].c_str(), p(0, c));
   // end
-  CHECK(bits_of(predictor.model()) == trained_bits);
+  CHECK(bits_of(*model_in<TextCnn>(predictor.model())) == trained_bits);
   CHECK(p.shape() == Shape<2>{1, 2});
   CHECK(p(0, 0) + p(0, 1) == doctest::Approx(1));
   const std::vector<std::string> sentence{"I would happily see it again"};

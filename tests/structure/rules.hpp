@@ -26,6 +26,7 @@ inline const std::map<std::string, int> ranks = {
 inline const std::map<std::string, std::string> no_ops = {
     {"axis", "one axis of a shape, for ops along any axis"},
     {"dispatch", "the choice of a device, which all ops share"},
+    {"recurrent", "what lstm and gru refuse, and the row before a row"},
 };
 
 /// Ops that need no body of their own under cpu/, cuda/ and kernels/, each with the reason.

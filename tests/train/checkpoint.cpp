@@ -179,6 +179,9 @@ TEST_CASE("checkpoint: the fingerprint is FNV-1a over bytes and lengths, and tel
   auto other = texts;
   other.labels[0] ^= 1;
   CHECK(fingerprint_of(texts, split) != fingerprint_of(other, split));
+  auto pairs = texts;
+  pairs.types.assign(pairs.ids.size(), 0);
+  CHECK(fingerprint_of(texts, split) != fingerprint_of(pairs, split));
   CHECK(fingerprint_of(texts, split) != fingerprint_of(texts, {split.held, split.train}));
   CHECK(fingerprint_of(texts, split) == fingerprint_of(toy_texts(), toy_split(texts)));
 }

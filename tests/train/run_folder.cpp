@@ -37,7 +37,9 @@ TEST_CASE("predictor: the probabilities are those of the model on the encoded te
   for (std::size_t i = 0; i < learned.size(); ++i) {
     const auto alone = p.predict(learned[i]);
     const auto ids = p.encoded(std::span(&learned[i], 1));
-    const auto by_hand = softmax(p.model()(pack({ids.ids})));
+    const TextCnn<float>* model = model_in<TextCnn>(p.model());
+    REQUIRE(model != nullptr);
+    const auto by_hand = softmax((*model)(pack({ids.ids})));
     CHECK(same_bits(alone, by_hand));
     CHECK(all(i, 0) == doctest::Approx(alone(0, 0)));
     CHECK(all(i, 0) + all(i, 1) == doctest::Approx(1));
@@ -124,16 +126,17 @@ TEST_CASE("run folder: every way to be broken is an error that names the file") 
               }),
               "vocabulary.txt: is not the file that "));
   CHECK(error_after([](const RunFolder& f) {  // weights of another program, without notes
-          save_safetensors(predictor().model(), f.model());
+          save_safetensors(*model_in<TextCnn>(predictor().model()), f.model());
           atomic_write(f.labels(), "good thing\nbad\n");
         }) == "nothing was thrown");
   CHECK(holds(error_after([](const RunFolder& f) { atomic_write(f.config(), "{"); }), "config.json: not valid JSON"));
   CHECK(holds(with("embedding", 1000000), "but the model of", "config.json"));
-  CHECK(holds(with("embedding", -1), "config.json: embedding -1"));
+  CHECK(holds(with("embedding", -1), "config.json: 'embedding' is -1, expected 1 to 1048576"));
   CHECK(holds(with("widths", {1}), "model.safetensors: holds"));
   CHECK(holds(with("widths", {2, 1}), "windows.0.weight: expected F32 [3, 4, 2], got F32 [3, 4, 1]"));
   CHECK(holds(with("widths", "3"), "'widths' is \"3\""));
-  CHECK(holds(with("model", "lstm"), "model 'lstm' is not known"));
+  CHECK(holds(with("widths", nlohmann::json::array()), "config.json: 'widths' is empty"));
+  CHECK(holds(with("model", "perceptron"), "config.json: model 'perceptron' is not known; expected text_cnn"));
   CHECK(holds(with("tokenizer", "bpe"), "config.json: tokenizer 'bpe' is not known"));
   CHECK(holds(with("dropout", 1), "config.json: 'dropout' is 1, expected a number from 0"));
   CHECK(holds(with("word_dropout", -0.1), "config.json: 'word_dropout' is -0.1"));

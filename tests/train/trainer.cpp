@@ -251,3 +251,35 @@ TEST_CASE("train: the first step as a page; a step that breaks is kept, and its 
   const std::string found = error_of([&] { rerun_failed_step(hooks.failed_step, again); });
   CHECK(holds(said, found.c_str()));
 }
+
+TEST_CASE("train in bf16: learns, keeps float weights, goes on after a stop with the same bytes") {
+  auto model = toy_model(), in_float = toy_model();
+  auto options = toy_options();
+  options.attack = {.kind = AttackKind::fgm, .epsilon = 0.1}, options.clip = 5;
+  const TrainResult r = train_in<bf16>(model, texts, split, 2, options);
+  train(in_float, texts, split, 2, options);
+  CHECK(r.dev.accuracy > 0.9);
+  CHECK(!same_weights(model, in_float));
+  std::int64_t fine = 0;  // weights with more digits than bf16 has
+  walk_tensors(
+      [&](const Path&, const auto& w) {
+        for (std::int64_t i = 0; i < w.size(); ++i) fine += float(bf16(w.data()[i])) != w.data()[i];
+      },
+      model);
+  CHECK(fine > count_parameters(model) / 2);
+
+  const TemporaryFolder folder;
+  TrainHooks hooks{.checkpoint = folder / "checkpoint.safetensors", .resume = true};
+  std::atomic<bool> stop = false;
+  hooks.stop = &stop;
+  hooks.scalar = [&](const char*, double, std::int64_t step) { stop = step == 20; };
+  hooks.scalar_steps = 1;
+  auto resumed = toy_model();
+  CHECK(train_in<bf16>(resumed, texts, split, 2, options, hooks).interrupted);
+  stop = false, hooks.scalar = {};
+  resumed = toy_model();
+  CHECK(!train_in<bf16>(resumed, texts, split, 2, options, hooks).interrupted);
+  CHECK(same_weights(model, resumed));
+  CHECK(holds(error_of([&] { train(resumed, texts, split, 2, options, hooks); }),
+              "precision: then \"bf16\", now absent"));
+}

@@ -14,13 +14,24 @@
 
 namespace quern::inline QUERN_ABI {
 
-/// Sizes; the defaults are Kim's.
+/// Sizes; the defaults are Kim's. `visit` goes through what config.json has of them.
 struct TextCnnConfig {
   std::int64_t vocabulary = 0, classes = 0;
   std::int64_t embedding = 300, filters = 100;
   std::vector<std::int64_t> widths = {3, 4, 5};
   double dropout = 0.5;     // of the features
   double word_dropout = 0;  // of the elements of the word vectors
+
+  static void visit(auto&& f, auto& c) {
+    f("embedding", c.embedding), f("filters", c.filters), f("widths", c.widths);
+    f("dropout", c.dropout), f("word_dropout", c.word_dropout);
+  }
+  /// The numbers of such a model; counted in double, so that nothing overflows.
+  double parameters() const {
+    double n = double(vocabulary) * double(embedding) + double(classes);
+    for (const auto width : widths) n += double(filters) * (double(embedding) * double(width) + 1 + double(classes));
+    return n;
+  }
 };
 
 template <class T = float>

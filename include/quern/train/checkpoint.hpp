@@ -33,6 +33,7 @@ struct TrainState {
 inline std::string fingerprint_of(const Encoded& texts, const Split& split) {
   Fingerprint print;
   print.add<std::int32_t>(texts.ids), print.add<std::int64_t>(texts.offsets), print.add<std::int32_t>(texts.labels);
+  if (!texts.types.empty()) print.add<std::int32_t>(texts.types);
   print.add<std::int64_t>(split.train), print.add<std::int64_t>(split.held);
   return print.text();
 }

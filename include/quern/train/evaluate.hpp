@@ -58,19 +58,26 @@ Metrics evaluate(const M& model, const Encoded& texts, std::int64_t classes) {
   return evaluate(model, texts, detail::all_of(texts), classes);
 }
 
+/// Logits [indices, C] of the examples `indices`, on the host.
+template <template <class> class M, class T>
+Tensor<T, 2> logits_of(const M<T>& model, const Encoded& texts, std::span<const std::int64_t> indices,
+                       std::int64_t classes) {
+  auto all = Tensor<T, 2>::empty({indices.size(), classes});
+  T* to = all.data();
+  BatchStage stage(detail::device_to_evaluate(model));
+  for (const Batch& batch : Batches(texts, plan_for_evaluation(texts, indices), 0)) {
+    const auto z = model(stage(batch));
+    require(z.extent(1) == classes, "logits_of: the model has ", z.extent(1), " classes, expected ", classes);
+    copy_bytes(to, Device::cpu(), z.data(), z.device(), z.bytes());
+    to += z.size();
+  }
+  return all;
+}
+
 /// Probabilities [texts, C] of every text.
 template <template <class> class M, class T>
 Tensor<T, 2> probabilities_of(const M<T>& model, const Encoded& texts, std::int64_t classes) {
-  auto all = Tensor<T, 2>::empty({texts.size(), classes});
-  T* to = all.data();
-  BatchStage stage(detail::device_to_evaluate(model));
-  for (const Batch& batch : Batches(texts, plan_for_evaluation(texts, detail::all_of(texts)), 0)) {
-    const auto p = softmax(model(stage(batch)));
-    require(p.extent(1) == classes, "probabilities_of: the model has ", p.extent(1), " classes, expected ", classes);
-    copy_bytes(to, Device::cpu(), p.data(), p.device(), p.bytes());
-    to += p.size();
-  }
-  return all;
+  return softmax(logits_of(model, texts, detail::all_of(texts), classes));
 }
 
 }  // namespace quern::inline QUERN_ABI

@@ -23,6 +23,10 @@ inline const char* formula_of(std::string_view op) {
     // made from the headers
     {"add", R"(y = a + b
 da = dy,  db = dy)"},
+    {"attention", R"(p(i, j) = softmax_j(q_i · k_j / √D),  y_i = Σ_j p(i, j) m(i, j) v_j          for each head, D columns of H·D
+m(i, j) = 0 with probability `dropout`, else 1 / (1 - dropout);  causal: j ≤ i alone
+dv_j = Σ_i p(i, j) m(i, j) dy_i,  ds(i, j) = p(i, j) (m(i, j) dy_i · v_j - dy_i · y_i)
+dq_i = Σ_j ds(i, j) k_j / √D,  dk_j = Σ_i ds(i, j) q_i / √D)"},
     {"binary_cross_entropy_with_logits", R"(loss = 1/n Σ_i (-p(c_i) y_i log σ(x_i) - (1-y_i) log(1 - σ(x_i)))        (logits x, targets y in [0, 1])
      = 1/n Σ_i ((1-y_i) x_i + w_i log(1 + e^-x_i)),  w_i = 1 + (p(c_i) - 1) y_i
 dx_i = dloss/n · (1 - y_i - w_i σ(-x_i))                                 (without p: σ(x_i) - y_i))"},
@@ -48,6 +52,11 @@ dlogits(b, c) = dloss · s(b) ([c = y_b] - softmax(logits(b))(c)))"},
 dx = dy (Φ(x) + x φ(x)),  φ(x) = e^(-x²/2) / √(2π)
 with Approximate::tanh: y = x g,  g = (1 + tanh u) / 2,  u = √(2/π) (x + 0.044715 x³)
 dx = dy (g + 2 x g (1 - g) u'))"},
+    {"gru", R"([r, z] = σ(W_i x + b_i + W_h h' + b_h)                    h' of the step before; 0 at the first
+q = W_hn h' + b_hn,  n = tanh(W_in x + b_in + r ∘ q),  h = (1 - z) ∘ n + z ∘ h'
+dn = dh ∘ (1-z) ∘ (1-n²),  dq = dn ∘ r                    dh: dy + (dh ∘ z + W_hhᵀ dv of the step after)
+du = [dn ∘ q ∘ r(1-r), dh ∘ (h'-n) ∘ z(1-z), dn],  dv = [the same, the same, dq]
+dx = du W_ih,  dW_ih = duᵀ x,  dW_hh = dvᵀ h',  db_ih = Σ du,  db_hh = Σ dv)"},
     {"info_nce", R"(S(i, j) = q_i · k_j / τ                       (cosine: of q_i/‖q_i‖ and k_j/‖k_j‖; a row of zeros stays zeros)
 loss = -1/B Σ_i log softmax(S(i))(i)                                      (van den Oord, Li & Vinyals 2018, eq. 4)
 dS(i, j) = dloss/B · (softmax(S(i))(j) - [i = j]),  dq = dS k / τ,  dk = dSᵀ q / τ
@@ -70,6 +79,11 @@ dx = ds,  dresidual = ds · m / (1-p),  and ds, dweight, dbias as of layer_norm)
 dz = dy · act'(z),  dx = dz W,  dW = dzᵀ x,  db = Σ_rows dz)"},
     {"log_softmax", R"(y(c) = x(c) - ln Σ_k e^x(k)
 dx(c) = dy(c) - e^y(c) Σ_k dy(k))"},
+    {"lstm", R"([i, f, g, o] = [σ, σ, tanh, σ](W_ih x + b_ih + W_hh h' + b_hh)          h', c' of the step before; 0 at the first
+c = f ∘ c' + i ∘ g,  h = o ∘ tanh c
+dc = dh ∘ o ∘ (1 - tanh² c) + (dc ∘ f of the step after)                dh: dy + W_hhᵀ da of the step after
+da = [dc ∘ g ∘ i(1-i), dc ∘ c' ∘ f(1-f), dc ∘ i ∘ (1-g²), dh ∘ tanh c ∘ o(1-o)]
+dx = da W_ih,  dW_ih = daᵀ x,  dW_hh = daᵀ h',  db_ih = db_hh = Σ da)"},
     {"matmul", R"(y = A B,  A = op(a) [M, K],  B = op(b) [K, N]
 dA = dy Bᵀ,  dB = Aᵀ dy          (written for op(a), op(b); a transposed operand gets the transpose of this))"},
     {"max_over_time", R"(y(b, c) = max_t x(t, c) over the rows t of text b
@@ -82,6 +96,9 @@ dx(t, c) = dy(b, c) / n_b)"},
 dx_i = dloss · 2/n (x_i - y_i))"},
     {"mul", R"(y = a · b
 da = dy · b,  db = dy · a)"},
+    {"positions", R"(token_positions(i) = i - offsets(b) for the tokens i of text b                    (of each text: 0, 1, 2, …)
+first_rows(b) = offsets(b)                                                        (the row of its first token)
+sinusoidal_positions(i, 2c) = sin(p / 10000^(2c/E)),  (i, 2c+1) = cos(p / 10000^(2c/E)),  p = token_positions(i))"},
     {"relu", R"(y = max(x, 0)                       (Nair & Hinton 2010); NaN stays NaN
 dx = dy where y > 0, else 0         (the kink at 0 is given the left derivative))"},
     {"reshape", R"(y = x,  dx = dy          (elements in row-major order))"},

@@ -3,7 +3,8 @@
 ///   model.safetensors   weights, by the names PyTorch users expect (words.weight, windows.0.weight, out.bias)
 ///   vocabulary.txt      one token a line; line n is row n-1 of words.weight
 ///   labels.txt          one class a line, in the order of the model's outputs
-///   config.json         every setting, resolved; it reproduces the run
+///   config.json         every setting, resolved; it reproduces the run. Of a model in Hugging Face's form, whose own
+///                       config.json it is: quern.json, and vocabulary and labels are where Hugging Face has them
 ///   split.json          which lines of the data were trained on and which were held out
 ///   metrics.json        what it came to; written last, so a folder that has it is whole
 ///   learning_curves.svg, confusion.svg    the same as pictures, where the program wrote them
@@ -18,19 +19,25 @@
 #include <quern/data/dataset.hpp>
 #include <quern/data/split.hpp>
 #include <quern/io/safetensors.hpp>
+#include <quern/models/text_cnn.hpp>
 #include <quern/text/string_table.hpp>
 #include <quern/train/fingerprint.hpp>
 #include <quern/train/predictor.hpp>
+#include <quern/train/read_model.hpp>
 
 namespace quern::inline QUERN_ABI {
 
 struct RunFolder {
   std::string path;
+  bool of_hugging_face = false;  // the model's files are in Hugging Face's form
+
+  /// The folder of a run that is there already.
+  static RunFolder found(const std::string& path) { return {path, exists(path + "/quern.json")}; }
 
   std::string model() const { return path + "/model.safetensors"; }
   std::string vocabulary() const { return path + "/vocabulary.txt"; }
   std::string labels() const { return path + "/labels.txt"; }
-  std::string config() const { return path + "/config.json"; }
+  std::string config() const { return path + (of_hugging_face ? "/quern.json" : "/config.json"); }
   std::string split() const { return path + "/split.json"; }
   std::string metrics() const { return path + "/metrics.json"; }
   std::string curves() const { return path + "/learning_curves.svg"; }
@@ -38,7 +45,7 @@ struct RunFolder {
   std::string checkpoint() const { return path + "/checkpoint.safetensors"; }
   std::string failed_step() const { return path + "/failed_step.safetensors"; }
 
-  RunFolder fold(std::int64_t k) const { return {path + "/fold_" + std::to_string(k)}; }  // k from 1
+  RunFolder fold(std::int64_t k) const { return {path + "/fold_" + std::to_string(k), of_hugging_face}; }  // k from 1
 
   static bool exists(const std::string& file) {
     struct stat info;
@@ -50,8 +57,14 @@ struct RunFolder {
 
   /// Removes what a training wrote, the file that makes the folder whole first.
   void clear() const {
-    for (const auto& file : {metrics(), checkpoint(), model(), vocabulary(), labels(), config(), split(), curves(),
-                             confusion(), failed_step()})
+    std::vector<std::string> files = {metrics(),   checkpoint(),          model(), vocabulary(),
+                                      labels(),    path + "/config.json", split(), curves(),
+                                      confusion(), failed_step()};
+    if (found(path).of_hugging_face)
+      for (const char* name :
+           {"/vocab.txt", "/tokenizer.json", "/tokenizer_config.json", "/special_tokens_map.json", "/quern.json"})
+        files.push_back(path + name);
+    for (const auto& file : files)
       check(::unlink(file.c_str()) == 0 || errno == ENOENT, file, ": cannot be removed: ", detail::reason(errno));
     for (std::int64_t k = 1; is_folder(fold(k).path); ++k) {
       fold(k).clear();
@@ -59,6 +72,14 @@ struct RunFolder {
     }
   }
 };
+
+/// Whether config.json is one that Hugging Face writes: it says which of its models this is.
+inline bool is_of_hugging_face(const std::string& path) {
+  const std::string config = path + "/config.json";
+  if (!RunFolder::exists(config)) return false;
+  const auto json = read_json(config);
+  return json.is_object() && json.contains("model_type");
+}
 
 /// {"source", "train": {class: [lines]}, "dev": {class: [lines]}}. Lines are numbered from 1, in a folder of class
 /// files within the class's own file.
@@ -84,9 +105,9 @@ inline void check_class_names(const std::vector<std::string>& classes, const std
 struct RunFingerprints {
   std::string vocabulary, labels;
 };
-inline RunFingerprints fingerprints_of(const Vocabulary& vocabulary, const std::vector<std::string>& classes) {
+inline RunFingerprints fingerprints_of(const TextToIds& ids, const std::vector<std::string>& classes) {
   Fingerprint words, labels;
-  for (std::int64_t i = 0; i < vocabulary.size(); ++i) words.add(vocabulary.token(std::int32_t(i)));
+  for (std::int32_t i = 0; i < ids.size(); ++i) words.add(ids.token(i));
   for (const auto& name : classes) labels.add(name);
   return {words.text(), labels.text()};
 }
@@ -100,22 +121,22 @@ void save_run(const RunFolder& folder, const Predictor& predictor, const Json& c
   Json settings = config;
   if (predictor.cleaner().cleans()) settings["clean"] = names_of(predictor.cleaner().options);
   write_json(folder.config(), settings);
-  predictor.vocabulary().save(folder.vocabulary());
+  predictor.ids().save(folder.vocabulary());
   atomic_write(folder.labels(), labels);
   write_json(folder.split(), split);
-  const auto prints = fingerprints_of(predictor.vocabulary(), predictor.classes());
+  const auto prints = fingerprints_of(predictor.ids(), predictor.classes());
   SafetensorsWriter weights;
   weights.note("format", "pt");  // as save_safetensors
   weights.note("vocabulary", prints.vocabulary), weights.note("labels", prints.labels);
-  weights.add_model(predictor.model());
+  predictor.model().each_tensor([&](const std::string& name, const AnyTensor& x) { weights.add(name, x); });
   weights.save(folder.model());
 }
 
 /// Throws where vocabulary.txt or labels.txt are of another run: of the same length they would fit the weights, and
 /// every answer would be wrong. Weights without such notes (written by another program) are taken as they are.
-inline void check_fingerprints(const RunFolder& folder, const SafetensorsFile& weights, const Vocabulary& vocabulary,
+inline void check_fingerprints(const RunFolder& folder, const SafetensorsFile& weights, const TextToIds& ids,
                                const std::vector<std::string>& classes) {
-  const auto now = fingerprints_of(vocabulary, classes);
+  const auto now = fingerprints_of(ids, classes);
   const auto compare = [&](const char* note, const std::string& file, const std::string& print) {
     check(!weights.has_note(note) || weights.note(note) == print, file, ": is not the file that ", weights.path(),
           " was trained with (fingerprint ", print, ", expected ",
@@ -144,37 +165,6 @@ inline std::vector<std::string> read_labels(const std::string& path) {
   return classes;
 }
 
-/// The sizes of a model as config.json has them.
-inline TextCnnConfig text_cnn_config(const nlohmann::json& config, const std::string& where) {
-  const auto model = json_value<std::string>(config, "model", where);
-  check(model == "text_cnn", where, ": model '", model, "' is not known; expected text_cnn");
-  TextCnnConfig c;
-  c.embedding = json_value<std::int64_t>(config, "embedding", where);
-  c.filters = json_value<std::int64_t>(config, "filters", where);
-  c.widths = json_value<std::vector<std::int64_t>>(config, "widths", where);
-  c.dropout = json_value<double>(config, "dropout", where);
-  c.word_dropout = json_value<double>(config, "word_dropout", where);
-  constexpr std::int64_t most = 1 << 20;
-  bool sound = c.embedding >= 1 && c.embedding <= most && c.filters >= 1 && c.filters <= most && !c.widths.empty();
-  for (const auto width : c.widths) sound = sound && width >= 1 && width <= most;
-  check(sound, where, ": embedding ", c.embedding, ", filters ", c.filters, ", ", c.widths.size(),
-        " widths: expected at least one of each, and at most ", most);
-  for (const auto& [key, p] : {std::pair{"dropout", c.dropout}, std::pair{"word_dropout", c.word_dropout}})
-    check(p >= 0 && p < 1, where, ": '", key, "' is ", p, ", expected a number from 0 up to, not including, 1");
-  return c;
-}
-
-/// Throws unless the file holds as many numbers as a model of these sizes has: a damaged config.json must not make us
-/// ask for more memory than the weights need.
-inline void check_sizes(const TextCnnConfig& c, const SafetensorsFile& weights, const std::string& config) {
-  double expected = double(c.vocabulary) * double(c.embedding) + double(c.classes), found = 0;
-  for (const auto width : c.widths)
-    expected += double(c.filters) * (double(c.embedding) * double(width) + 1 + double(c.classes));
-  for (const auto& [name, entry] : weights.tensors()) found += double(entry.end - entry.begin) / sizeof(float);
-  check(expected == found, weights.path(), ": holds ", std::int64_t(found), " numbers, but the model of ", config,
-        " with ", c.vocabulary, " tokens and ", c.classes, " classes has ", expected);
-}
-
 inline Tokenizer tokenizer_of(const nlohmann::json& config, const std::string& where) {
   const auto name = json_value<std::string>(config, "tokenizer", where);
   try {
@@ -194,31 +184,44 @@ inline Cleaner cleaner_of(const nlohmann::json& config, const std::string& where
   return cleaner;
 }
 
+/// The kinds of models that load_run() reads.
+inline std::span<const ModelReader> model_readers() {
+  static constexpr ModelReader all[] = {{"text_cnn", read_model<TextCnnConfig, make_text_cnn<float>>}};
+  return all;
+}
+
+/// The reader for the model of config.json; an Error names those there are.
+inline const ModelReader& reader_of(const nlohmann::json& config, std::span<const ModelReader> readers,
+                                    const std::string& where) {
+  const auto model = json_value<std::string>(config, "model", where);
+  std::string names;
+  for (const auto& reader : readers) {
+    if (model == reader.name) return reader;
+    names += text_of(names.empty() ? "" : ", ", reader.name);
+  }
+  throw_error(text_of(where, ": model '", model, "' is not known; expected ", names));
+}
+
 /// `clean` is asked for where the texts of the run were cleaned: clean() of text/clean.hpp, which needs a library.
-inline Predictor load_run(const std::string& path, decltype(Cleaner::clean) clean = nullptr) {
+/// `readers`: of the kinds of models that may stand there.
+inline Predictor load_run(const std::string& path, decltype(Cleaner::clean) clean = nullptr,
+                          std::span<const ModelReader> readers = model_readers()) {
   const RunFolder folder{path};
   check(is_folder(path), path, ": is no folder; expected the folder of a trained model (quern train … --out DIR)");
   check(
       RunFolder::exists(folder.model()), path, ": holds no model.safetensors; ",
       folder.is_begun() ? "its training did not end: quern train … --resume" : "is it the folder of a trained model?");
-  const auto config = read_json(folder.config());
-  auto vocabulary = Vocabulary::load(folder.vocabulary());
+  const std::string where = folder.config();
+  const auto config = read_json(where);
+  const ModelReader& reader = reader_of(config, readers, where);
+  auto ids = std::make_shared<const WordsToIds>(tokenizer_of(config, where), Vocabulary::load(folder.vocabulary()));
   auto classes = read_labels(folder.labels());
   const SafetensorsFile weights(folder.model());
-  TextCnnConfig sizes = text_cnn_config(config, folder.config());
-  sizes.vocabulary = vocabulary.size(), sizes.classes = std::int64_t(classes.size());
-  check_sizes(sizes, weights, folder.config());
-  check_fingerprints(folder, weights, vocabulary, classes);
-  auto model = make_text_cnn(sizes, 0);
-  load_safetensors(model, weights);
-  const auto max_tokens = json_value<std::int64_t>(config, "max_tokens", folder.config());
-  check(max_tokens >= 0, folder.config(), ": 'max_tokens' is ", max_tokens, ", expected at least 0");
-  return {tokenizer_of(config, folder.config()),
-          std::move(vocabulary),
-          std::move(classes),
-          std::move(model),
-          max_tokens,
-          cleaner_of(config, folder.config(), clean)};
+  auto model = reader.read(config, where, weights, ids->size(), std::int64_t(classes.size()));
+  check_fingerprints(folder, weights, *ids, classes);
+  const auto max_tokens = json_value<std::int64_t>(config, "max_tokens", where);
+  check(max_tokens >= 0, where, ": 'max_tokens' is ", max_tokens, ", expected at least 0");
+  return {std::move(ids), std::move(classes), std::move(model), max_tokens, cleaner_of(config, where, clean)};
 }
 
 }  // namespace quern::inline QUERN_ABI

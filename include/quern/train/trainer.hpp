@@ -2,6 +2,7 @@
 ///
 ///   auto model = make_text_cnn({.vocabulary = words.size(), .classes = 2}, seed);
 ///   TrainResult result = train(model, texts, stratified_split(texts.labels, 2, 0.1, seed), 2, {.epochs = 20});
+///   train_in<bf16>(model, …);                              // computes in bf16, keeps the weights in float
 ///   result.dev.accuracy;                                   // the model holds the weights of epoch result.kept_epoch
 ///
 /// Nothing that happens depends on the number of threads, or on how often the run was killed and resumed.
@@ -54,7 +55,8 @@ inline nlohmann::json options_json(const TrainOptions& o) {
           {"attack_step_size", o.attack.step_size}};
 }
 
-template <template <class> class M, class T, class Rule>
+/// `C` is the type that the steps compute in.
+template <class C, template <class> class M, class T, class Rule>
 class Trainer {
  public:
   Trainer(M<T>& model, const Encoded& texts, const Split& split, std::int64_t classes, const TrainOptions& options,
@@ -75,6 +77,7 @@ class Trainer {
             " labels");
     state_.stopping.on = options.stop_on, state_.stopping.patience = options.patience;
     identity_ = {{"options", options_json(options)}, {"data", fingerprint_of(texts, split)}, {"more", hooks.identity}};
+    if constexpr (!std::is_same_v<C, T>) identity_["precision"] = dtype_name<C>;
   }
 
   TrainResult run() {
@@ -97,6 +100,7 @@ class Trainer {
     struct stat info;
     if (::stat(hooks_.checkpoint.c_str(), &info) != 0 && errno == ENOENT) return;  // nothing was written yet
     load_checkpoint(hooks_.checkpoint, model_, step_.adam, best_, state_, identity_);
+    step_.refresh();
     say(text_of(hooks_.checkpoint, ": goes on at epoch ", state_.epoch + 1, ", batch ", state_.batch + 1));
   }
 
@@ -266,7 +270,7 @@ class Trainer {
   std::int64_t classes_;
   TrainOptions options_;
   TrainHooks hooks_;
-  TrainStep<M, T, Rule> step_;
+  TrainStep<M, T, Rule, C> step_;
   M<T> best_;
   TrainState state_;
   nlohmann::json identity_;
@@ -276,15 +280,14 @@ class Trainer {
 
 }  // namespace detail
 
-/// Trains `model` on the examples split.train, and keeps the weights of the epoch that was best on split.held (without
-/// any: of the last). `rule` may freeze parameters or give them a rate of their own. Throws Diverged.
-template <template <class> class M, class T, class Rule = TrainAll>
-TrainResult train(M<T>& model, const Encoded& texts, const Split& split, std::int64_t classes,
-                  const TrainOptions& options = {}, const TrainHooks& hooks = {}, const Rule& rule = {}) {
+/// As train(), but forward and backward compute in `C`, bf16, of weights that are kept in float.
+template <class C, template <class> class M, class T, class Rule = TrainAll>
+TrainResult train_in(M<T>& model, const Encoded& texts, const Split& split, std::int64_t classes,
+                     const TrainOptions& options = {}, const TrainHooks& hooks = {}, const Rule& rule = {}) {
   if (options.device && *options.device != device_of(model)) {
     auto there = to(model, *options.device);
     try {
-      const auto result = detail::Trainer<M, T, Rule>(there, texts, split, classes, options, hooks, rule).run();
+      const auto result = detail::Trainer<C, M, T, Rule>(there, texts, split, classes, options, hooks, rule).run();
       detail::copy_values(there, model);
       return result;
     } catch (const Diverged&) {  // the best weights are kept
@@ -292,7 +295,15 @@ TrainResult train(M<T>& model, const Encoded& texts, const Split& split, std::in
       throw;
     }
   }
-  return detail::Trainer<M, T, Rule>(model, texts, split, classes, options, hooks, rule).run();
+  return detail::Trainer<C, M, T, Rule>(model, texts, split, classes, options, hooks, rule).run();
+}
+
+/// Trains `model` on the examples split.train, and keeps the weights of the epoch that was best on split.held (without
+/// any: of the last). `rule` may freeze parameters or give them a rate of their own. Throws Diverged.
+template <template <class> class M, class T, class Rule = TrainAll>
+TrainResult train(M<T>& model, const Encoded& texts, const Split& split, std::int64_t classes,
+                  const TrainOptions& options = {}, const TrainHooks& hooks = {}, const Rule& rule = {}) {
+  return train_in<T>(model, texts, split, classes, options, hooks, rule);
 }
 
 }  // namespace quern::inline QUERN_ABI
