@@ -2,6 +2,6 @@
 #pragma once
 
 #define QUERN_VERSION_MAJOR 0
-#define QUERN_VERSION_MINOR 3
+#define QUERN_VERSION_MINOR 4
 #define QUERN_VERSION_PATCH 0
-#define QUERN_VERSION "0.3.0"
+#define QUERN_VERSION "0.4.0"
