@@ -4,6 +4,7 @@
 ///   auto model = make_transformer_classifier({.vocabulary = 20000, .classes = 2}, seed);
 ///   auto logits = model(batch);          // [B, classes]
 #pragma once
+#include <cmath>
 #include <vector>
 
 #include <quern/autograd/checkpoint.hpp>
@@ -11,6 +12,7 @@
 #include <quern/nn/encoder_block.hpp>
 #include <quern/ops/mean_over_time.hpp>
 #include <quern/ops/positions.hpp>
+#include <quern/ops/scale.hpp>
 
 namespace quern::inline QUERN_ABI {
 
@@ -19,9 +21,9 @@ struct TransformerClassifierConfig {
   std::int64_t vocabulary = 0, classes = 0;
   std::int64_t hidden = 128, layers = 2, heads = 4, feed_forward = 256;
   std::int64_t positions = 0;  // learned places of the first tokens of a text; 0: sinusoids, for any length
-  double dropout = 0.3;        // within the blocks
+  double dropout = 0.1;        // within the blocks
   double out_dropout = 0.5;    // of the mean
-  double word_dropout = 0.3;   // of the elements of the word vectors
+  double word_dropout = 0.1;   // of the elements of the word vectors
 
   static void visit(auto&& f, auto& c) {
     f("hidden", c.hidden), f("layers", c.layers), f("heads", c.heads), f("feed_forward", c.feed_forward);
@@ -67,17 +69,17 @@ struct TransformerClassifier {
   auto operator()(const Batch& batch) const { return logits(embedded(batch)); }
 
  private:
-  /// Vectors and their places, added.
+  /// √C · vectors + places (Vaswani et al. 2017, section 3.4), so that words begin with the size of their places.
   template <class X>
-  auto with_places(const Packed<X>& vectors) const {
-    const std::int64_t n = vectors.rows.extent(0), most = positions.weight.extent(0);
-    if (most > 0) {
-      check_places("transformer_classifier", vectors.offsets, most);
-      return Packed{add(vectors.rows, positions(token_positions(vectors.offsets, n))), vectors.offsets};
+  Packed<X> with_places(const Packed<X>& vectors) const {
+    const std::int64_t n = vectors.rows.extent(0), width = words.weight.extent(1);
+    const auto scaled = scale(vectors.rows, std::sqrt(double(width)));
+    if (positions.weight.extent(0) == 0) {
+      using Plain = std::remove_cvref_t<decltype(value(vectors.rows))>;
+      return {add(scaled, sinusoidal_positions<typename Plain::Element>(vectors.offsets, n, width)), vectors.offsets};
     }
-    using Number = typename std::remove_cvref_t<decltype(value(vectors.rows))>::Element;
-    const auto places = sinusoidal_positions<Number>(vectors.offsets, n, words.weight.extent(1));
-    return Packed{add(vectors.rows, places), vectors.offsets};
+    check_places("transformer_classifier", vectors.offsets, positions.weight.extent(0));
+    return {add(scaled, positions(token_positions(vectors.offsets, n))), vectors.offsets};
   }
 };
 
