@@ -90,7 +90,8 @@ std::vector<std::string> expect_gradients(const Golden& golden, const auto& grad
        [&](const auto&, const auto& b, const auto& a) { largest = std::max(largest, norms(a, b).size); });
   std::vector<std::string> vanishing;
   each(golden, "gradient", grads, [&](const std::string& name, const auto& b, const auto& a) {
-    const auto [difference, size] = norms(a, b);
+    const Norms n = norms(a, b);
+    const double difference = n.difference, size = n.size;
     CHECK_MESSAGE(difference <= 1e-4 * size + 1e-6 * largest, name, ": differs by ", difference, " of ", size);
     if (size <= 1e-6 * largest) {
       vanishing.push_back(name);
@@ -115,7 +116,8 @@ void expect_steps(const Golden& golden, const auto& start, const auto& model,
         using X = std::remove_cvref_t<decltype(to)>;
         const auto expected = read<typename X::Element, X::rank>(golden.file, "after." + name);
         if (std::find(vanishing.begin(), vanishing.end(), name) != vanishing.end()) return;
-        const auto [difference, size] = norms(to, expected);
+        const Norms n = norms(to, expected);
+        const double difference = n.difference, size = n.size;
         CHECK_MESSAGE(difference <= 1e-4 * size, name, ": differs by ", difference, " of ", size, " after ten steps");
         worst = std::max(worst, difference / size);
         moved = std::max(moved, difference / norms(from, expected).difference);
