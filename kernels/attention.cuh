@@ -67,9 +67,8 @@ __device__ __forceinline__ TextTile text_of_row(const std::int64_t* offsets, std
 __device__ __forceinline__ unsigned kept_of_four(const DropoutMask& mask, std::int64_t query, std::int64_t stride,
                                                  int key) {
   const PhiloxBlock block = mask.stream.block(std::uint64_t(query * stride + key) / 4);
-  unsigned kept = 0;
-  for (int j = 0; j < 4; ++j) kept |= (block.x[j] >= mask.threshold ? 1u : 0u) << j;
-  return kept;
+  const auto stays = [&](int j) { return block.x[j] >= mask.threshold ? 1u : 0u; };
+  return stays(0) | stays(1) << 1 | stays(2) << 2 | stays(3) << 3;
 }
 template <class T>
 __device__ __forceinline__ float dot(const T* a, const T* b, int n) {
