@@ -9,14 +9,14 @@
 namespace quern::inline QUERN_ABI::kernels {
 
 /// Grid: a block of 256 threads for each text; thread t has its tokens t, t + 256, …
-__global__ inline void __launch_bounds__(256)
+__global__ void __launch_bounds__(256)
     token_positions(View<const std::int64_t, 1> offsets, View<std::int32_t, 1> y) {
   const std::int64_t first = offsets(blockIdx.x), tokens = offsets(blockIdx.x + 1) - first;
   for (std::int64_t t = threadIdx.x; t < tokens; t += 256) y(first + t) = std::int32_t(t);
 }
 
 /// Grid: a thread for each text.
-__global__ inline void __launch_bounds__(256)
+__global__ void __launch_bounds__(256)
     first_rows(View<const std::int64_t, 1> offsets, View<std::int32_t, 1> y, cuda::Fault* fault, const char* op) {
   const std::int64_t b = std::int64_t(blockIdx.x) * 256 + threadIdx.x;
   if (b >= y.size()) return;
