@@ -9,6 +9,7 @@
 #include <quern/base/version.hpp>
 
 #include "commands.hpp"
+#include "pretrain_settings.hpp"
 
 namespace {
 
@@ -25,11 +26,14 @@ void add_device_option(CLI::App& app, std::string& device) {
       ->capture_default_str();
 }
 
-/// One option or flag for each setting; gives them by name.
-std::map<std::string, CLI::Option*> add_train_options(CLI::App& app, TrainSettings& s) {
-  std::map<std::string, CLI::Option*> options;
-  TrainSettings::visit(
-      [&](const std::string& name, auto& value, std::string help, const std::string& models) {
+using Options = std::map<std::string, CLI::Option*>;  // by the names of the settings
+
+/// One option or flag for each setting.
+template <class Settings>
+Options add_settings(CLI::App& app, Settings& s) {
+  Options options;
+  Settings::visit(
+      [&](const std::string& name, auto& value, std::string help, const std::string& models = "") {
         using T = std::remove_reference_t<decltype(value)>;
         const std::string flag = name == "data" ? "DATA" : "--" + dashed(name);
         CLI::Option*& option = options[name];
@@ -38,7 +42,7 @@ std::map<std::string, CLI::Option*> add_train_options(CLI::App& app, TrainSettin
           option = app.add_flag(flag, value, help);
         } else {
           option = app.add_option(flag, value, help);
-          if constexpr (!std::is_same_v<T, std::string> && requires { value.size(); }) {
+          if constexpr (std::is_same_v<T, std::vector<std::int64_t>>) {
             option->delimiter(',')->allow_extra_args(false)->default_str("3,4,5");
           } else if (name != "data") {
             option->capture_default_str()->take_last();
@@ -47,9 +51,19 @@ std::map<std::string, CLI::Option*> add_train_options(CLI::App& app, TrainSettin
         }
       },
       s);
-  app.add_option("--out", s.out, "Folder of the run: model, vocabulary, labels, configuration, metrics");
-  app.add_option("--trace", s.trace, "Write the first step as an HTML page, op by op with values and gradients");
-  app.add_option("--config", s.config, "Take settings from this config.json; options given here go before it");
+  return options;
+}
+
+/// The settings that stand on the command line.
+std::set<std::string> given_of(const Options& options) {
+  std::set<std::string> given;
+  for (const auto& [name, option] : options)
+    if (option->count() > 0) given.insert(name);
+  return given;
+}
+
+/// What is of this call alone, of every training.
+void add_call_options(CLI::App& app, auto& s) {
   app.add_option("--threads", s.threads, "Threads, by default one for each core; results do not depend on it");
   add_device_option(app, s.device);
   app.add_option("--checkpoint-seconds", s.checkpoint_seconds,
@@ -61,6 +75,28 @@ std::map<std::string, CLI::Option*> add_train_options(CLI::App& app, TrainSettin
   app.add_flag("--resume", s.resume, "Go on with the run in --out, bit for bit, with its settings");
   app.add_flag("--force", s.force, "Replace the run in --out");
   app.add_flag("--json", s.json, "Print one JSON object as the last line of stdout");
+}
+
+Options add_train_options(CLI::App& app, TrainSettings& s) {
+  const Options options = add_settings(app, s);
+  app.add_option("--out", s.out, "Folder of the run: model, vocabulary, labels, configuration, metrics");
+  app.add_option("--trace", s.trace, "Write the first step as an HTML page, op by op with values and gradients");
+  app.add_option("--config", s.config, "Take settings from this config.json; options given here go before it");
+  add_call_options(app, s);
+  return options;
+}
+
+Options add_pretrain_options(CLI::App& app, PretrainSettings& s) {
+  const Options options = add_settings(app, s);
+  app.add_option("--out", s.out, "Folder to write: a BERT that transformers and quern train --from read");
+  add_call_options(app, s);
+  app.footer(
+      "Examples:\n"
+      "  quern pretrain reviews.txt --out encoder --epochs 3           a small BERT and its vocabulary, from nothing\n"
+      "  quern pretrain news.txt --from bert --out tuned --lr 5e-5     go on with another's\n"
+      "  quern pretrain news.txt --from encoder --objective simcse --out sentences\n"
+      "  quern train labelled.csv --model bert --from encoder --out model\n\n"
+      "Ctrl-C (or SIGTERM) keeps the model as it is; --resume goes on bit for bit.");
   return options;
 }
 
@@ -128,6 +164,7 @@ constexpr const char* main_footer = R"(Examples:
   quern predict model "I would watch it again."   classify one text
   quern predict model new.txt --json              classify each line of a file
   quern tokenize --from bert new.txt              the pieces that a BERT model sees
+  quern pretrain texts.txt --out encoder          a BERT from texts without labels
   quern train reviews.csv --folds 10              how good would it be? cross-validation, nothing is written
 
 Exit codes: 0 done, 1 failed or interrupted, 2 wrong usage. Results go to stdout, progress and notes to stderr.
@@ -177,6 +214,10 @@ int run(int argc, char** argv) {
   const auto options = add_train_options(*train_app, train);
   train_app->footer(std::string(train_footer) + help_of_defaults());
 
+  PretrainSettings pretrain;
+  CLI::App* pretrain_app = app.add_subcommand("pretrain", "Teach a BERT from texts without labels");
+  const auto pretrain_options = add_pretrain_options(*pretrain_app, pretrain);
+
   UseSettings use;
   CLI::App* evaluate_app = app.add_subcommand("evaluate", "Measure a trained classifier on labelled texts");
   evaluate_app->add_option("DIR", use.folder, "Folder of a run: quern train --out DIR")->required();
@@ -224,14 +265,17 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? 0 : 2; }
 
   std::signal(SIGPIPE, SIG_IGN);  // writing reports it instead
-  if (*train_app) {
+  if (*train_app || *pretrain_app) {
     std::signal(SIGINT, on_interrupt);
     std::signal(SIGTERM, on_interrupt);
-    std::set<std::string> given;
-    for (const auto& [name, option] : options)
-      if (option->count() > 0) given.insert(name);
-    complete_settings(train, given);
+  }
+  if (*train_app) {
+    complete_settings(train, given_of(options));
     return run_train(train);
+  }
+  if (*pretrain_app) {
+    complete_settings(pretrain, given_of(pretrain_options));
+    return run_pretrain(pretrain);
   }
   if (*data_app) return run_data(data);
   if (*export_app) return run_export(to_export);

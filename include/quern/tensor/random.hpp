@@ -16,7 +16,7 @@
 namespace quern::inline QUERN_ABI {
 
 /// What a random number is for. Two purposes never share a number.
-enum class Purpose : std::uint32_t { initial = 1, order, split, dropout, noise, test, augment };
+enum class Purpose : std::uint32_t { initial = 1, order, split, dropout, noise, test, augment, masking };
 
 /// The random numbers of one seed, purpose and step. A value: copy it freely.
 class Random {

@@ -1,10 +1,9 @@
 /// Needs nlohmann-json and utf8proc (link utf8proc). The folder of a BERT classifier as Hugging Face writes it, from a
 /// text to probabilities; and such a folder written, which AutoTokenizer and AutoModelForSequenceClassification open.
 ///
-///   const Predictor predictor = load_hugging_face("folder");           // config.json, model.safetensors, the
-///   tokenizer Tensor<float, 2> z = predictor.logits(texts);                      // what Python's model gives, [texts,
-///   classes] save_hugging_face("tuned", model, labels, "folder");               // tokenizer and settings are those of
-///   "folder"
+///   const Predictor predictor = load_hugging_face("folder");   // config.json, model.safetensors, the tokenizer
+///   Tensor<float, 2> z = predictor.logits(texts);              // what Python's model gives, [texts, classes]
+///   save_hugging_face("tuned", model, labels, "folder");       // tokenizer and settings are those of "folder"
 #pragma once
 #include <algorithm>
 #include <string>
@@ -58,6 +57,12 @@ inline Predictor load_hugging_face(const std::string& folder, decltype(Cleaner::
           tokens_of_bert(loaded.config.model, asked), cleaner};
 }
 
+/// Copies the tokenizer's files.
+inline void copy_tokenizer(const std::string& from, const std::string& to) {
+  for (const std::string name : {"vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"})
+    if (RunFolder::exists(from + "/" + name)) atomic_write(to + "/" + name, read_file(from + "/" + name));
+}
+
 /// Writes the model with these labels; what it does not say itself, sizes, dropout and tokenizer, is of the folder
 /// `from` that it began with.
 inline void save_hugging_face(const std::string& folder, const BertClassifier<float>& model,
@@ -65,8 +70,7 @@ inline void save_hugging_face(const std::string& folder, const BertClassifier<fl
   auto config = read_hugging_face_config(from + "/config.json");
   config.labels = labels, config.model.classes = std::int64_t(labels.size()), config.problem_type.clear();
   save_bert(folder, model, config);
-  for (const std::string name : {"vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"})
-    if (RunFolder::exists(from + "/" + name)) atomic_write(folder + "/" + name, read_file(from + "/" + name));
+  copy_tokenizer(from, folder);
 }
 
 }  // namespace quern::inline QUERN_ABI

@@ -1,5 +1,5 @@
-/// What a person sees while training runs: a bar on a terminal, one plain line for each epoch elsewhere. It writes to
-/// stderr alone, so that results on stdout can be read by programs.
+/// What a person sees while training runs: a bar on a terminal; elsewhere a plain line for each epoch, and within long
+/// epochs one a minute. It writes to stderr alone, so that results on stdout can be read by programs.
 ///
 ///   Progress progress;                                    // a bar if stderr is a terminal
 ///   progress.update({.epoch = 1, .epochs = 20, .batch = 7, .batches = 192, .loss = 0.61, .texts = 350});
@@ -43,16 +43,25 @@ class Progress {
 
   explicit Progress(Form form = ::isatty(2) ? Form::bar : Form::lines) : form_(form) {}
 
-  /// Redraws the bar, at most ten times a second.
+  /// Redraws the bar, at most ten times a second; or prints a line, at most once a minute.
   void update(const ProgressState& s) {
     const auto now = std::chrono::steady_clock::now();
-    if (s.epoch != epoch_) epoch_ = s.epoch, began_ = now, first_batch_ = s.batch - 1, drawn_ = {};
-    if (form_ != Form::bar || (s.batch < s.batches && now - drawn_ < std::chrono::milliseconds(100))) return;
+    const bool bar = form_ == Form::bar;
+    if (s.epoch != epoch_) {
+      epoch_ = s.epoch, began_ = now, first_batch_ = s.batch - 1;
+      drawn_ = bar ? std::chrono::steady_clock::time_point{} : now;
+    }
+    if (form_ == Form::silent) return;
+    if (bar ? s.batch < s.batches && now - drawn_ < std::chrono::milliseconds(100)
+            : s.batch == s.batches || now - drawn_ < std::chrono::minutes(1))
+      return;
     drawn_ = now;
     const double seconds = std::chrono::duration<double>(now - began_).count();
     const auto done = s.batch - first_batch_;
     const double left = done > 0 ? seconds / double(done) * double(s.batches - s.batch) : 0;
-    std::fputs(("\r" + bar_text(s, seconds > 0 ? double(s.texts) / seconds : 0, left) + "\x1b[K").c_str(), stderr);
+    const std::string text = bar_text(s, seconds > 0 ? double(s.texts) / seconds : 0, left);
+    if (!bar) return line(text);
+    std::fputs(("\r" + text + "\x1b[K").c_str(), stderr);
     std::fflush(stderr);
     shown_ = true;
   }

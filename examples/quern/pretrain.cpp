@@ -1,0 +1,214 @@
+/// quern pretrain: a BERT taught by texts without labels, as a folder of Hugging Face.
+#include <unistd.h>
+
+#include <cstdio>
+#include <optional>
+
+#include <quern/cuda/runtime.hpp>
+#include <quern/data/encode_blocks.hpp>
+#include <quern/data/encode_wordpiece.hpp>
+#include <quern/data/read.hpp>
+#include <quern/io/hugging_face_save.hpp>
+#include <quern/io/hugging_face_tokenizer.hpp>
+#include <quern/io/tensorboard.hpp>
+#include <quern/text/wordpiece_trainer.hpp>
+#include <quern/train/hugging_face_folder.hpp>
+#include <quern/train/pretrain.hpp>
+
+#include "commands.hpp"
+#include "one_run.hpp"
+#include "pretrain_settings.hpp"
+#include "reading.hpp"
+
+namespace {
+
+using namespace quern;
+
+/// The texts of one column of all files, cleaned. Puts the names in the place of --clean auto.
+std::vector<std::string> read_column(PretrainSettings& s, const std::string& column) {
+  Dataset all;
+  for (const auto& path : s.data) {
+    auto read = read_texts(path, reading(s.format, s.encoding, column, ""));
+    say_all(read.notes);
+    check(!read.texts.empty(), path, ": holds no texts");
+    all.source = path;
+    for (auto& text : read.texts) all.texts.push_back(std::move(text));
+    for (const auto line : read.lines) all.lines.push_back(line);
+  }
+  if (s.clean == "auto") {
+    std::string note;
+    s.clean = automatic_cleaning(all, note);
+    if (!note.empty()) say(note);
+  }
+  const CleanOptions options = clean_named(s.clean);
+  return options == CleanOptions{} ? std::move(all.texts) : Cleaner{options, cleaning_function()}(all.texts);
+}
+
+WordPiece new_wordpiece(const PretrainSettings& s, std::span<const std::string> texts) {
+  const BertWordsOptions words{.lowercase = !s.cased};
+  const auto tokens = train_wordpiece(count_bert_words(texts, words), {.size = s.vocabulary});
+  if (std::int64_t(tokens.size()) < s.vocabulary)
+    say(text_of("the texts give ", tokens.size(), " pieces, fewer than --vocabulary ", s.vocabulary));
+  return WordPiece(tokens, {.words = words});
+}
+
+BertConfig config_of(const PretrainSettings& s, const WordPiece& wordpiece) {
+  return {.vocabulary = wordpiece.size(),
+          .hidden = s.hidden,
+          .layers = s.layers,
+          .heads = s.heads,
+          .intermediate = s.feed_forward,
+          .positions = s.positions,
+          .pad_token = wordpiece.pad_id(),
+          .dropout = s.dropout,
+          .attention_dropout = s.dropout,
+          .classifier_dropout = s.dropout};
+}
+
+nlohmann::ordered_json json_of(const PretrainSettings& s) {
+  nlohmann::ordered_json json;
+  PretrainSettings::visit([&](const char* name, const auto& value, const char*) { json[name] = value; }, s);
+  return json;
+}
+
+void prepare_folder(const PretrainSettings& s) {
+  const auto there = [&](const char* file) { return RunFolder::exists(s.out + file); };
+  if (!s.force)
+    check(s.resume || !(there("/config.json") || there("/pretrain.json")), s.out,
+          ": holds a model; give another --out, go on with --resume, or replace it with --force");
+  if (s.force)
+    for (const char* file : {"/checkpoint.safetensors", "/metrics.json", "/model.safetensors", "/tokenizer.json"})
+      ::unlink((s.out + file).c_str());
+  write_json(s.out + "/pretrain.json", json_of(s));
+}
+
+void save_tokenizer(const PretrainSettings& s, const WordPiece& wordpiece) {
+  if (!s.from.empty()) return copy_tokenizer(s.from, s.out);
+  wordpiece.save_vocab(s.out + "/vocab.txt");
+  const auto& names = wordpiece.options();
+  write_json(s.out + "/tokenizer_config.json", nlohmann::ordered_json{{"tokenizer_class", "BertTokenizer"},
+                                                                      {"do_lower_case", !s.cased},
+                                                                      {"tokenize_chinese_chars", true},
+                                                                      {"model_max_length", s.positions},
+                                                                      {"unk_token", names.unk},
+                                                                      {"sep_token", names.sep},
+                                                                      {"pad_token", names.pad},
+                                                                      {"cls_token", names.cls},
+                                                                      {"mask_token", names.mask}});
+}
+
+nlohmann::ordered_json report_of(const PretrainResult& r, std::int64_t weights) {
+  nlohmann::ordered_json report = {{"interrupted", r.interrupted},
+                                   {"seconds", r.seconds},
+                                   {"tokens_per_second", r.tokens_per_second},
+                                   {"weights", weights},
+                                   {"epochs", nlohmann::ordered_json::array()}};
+  for (const auto& e : r.history)
+    report["epochs"].push_back({{"train_loss", e.train_loss},
+                                {"held_loss", e.held_loss},
+                                {"held_accuracy", e.held_accuracy},
+                                {"seconds", e.seconds}});
+  return report;
+}
+
+/// Trains and writes the model, which is a BertMaskedLm or a BertSentence.
+template <template <class> class M, class Objective>
+int learn(const PretrainSettings& s, M<float> made, const BertConfig& config, const WordPiece& wordpiece,
+          const Objective& objective, const Encoded& texts) {
+  auto model = to(made, choose_device(s.device).device);
+  model.bert.recompute = s.recompute;
+  say(text_of(texts.size(), " texts, ", texts.ids.size(), " tokens of ", wordpiece.size(), " pieces; ",
+              count_parameters(model), " weights"));
+  const detail::Descriptor lock(lock_folder(s.out));
+  prepare_folder(s);
+  Progress progress;
+  TrainHooks hooks{.progress = &progress,
+                   .stop = &stop_asked,
+                   .checkpoint = s.out + "/checkpoint.safetensors",
+                   .checkpoint_seconds = s.checkpoint_seconds,
+                   .identity = {{"objective", s.objective},
+                                {"mask_rate", s.mask_rate},
+                                {"whole_words", s.whole_words},
+                                {"temperature", s.temperature},
+                                {"layers", config.layers},
+                                {"heads", config.heads},
+                                {"dropout", config.dropout}},
+                   .resume = s.resume};
+  std::optional<EventWriter> events;
+  if (!s.tensorboard.empty()) {
+    events.emplace(s.tensorboard);
+    hooks.scalar = [&](const char* tag, double value, std::int64_t step) { events->scalar(tag, value, step); };
+    hooks.scalar_steps = s.tensorboard_steps;
+  }
+  const PretrainResult result = pretrain(model, objective, texts,
+                                         {.epochs = s.epochs,
+                                          .batch = s.batch,
+                                          .rate = s.lr,
+                                          .warmup = s.warmup_share,
+                                          .weight_decay = s.weight_decay,
+                                          .clip = s.clip,
+                                          .held = s.dev,
+                                          .seed = s.seed},
+                                         hooks);
+  HuggingFaceConfig written{config, {}};
+  if (s.from.empty())
+    written.model.dropout = written.model.attention_dropout = written.model.classifier_dropout = s.dropout_after;
+  s.weights == "bf16" ? save_bert(s.out, cast<bf16>(model), written) : save_bert(s.out, model, written);
+  save_tokenizer(s, wordpiece);
+  const auto report = report_of(result, count_parameters(model));
+  write_json(s.out + "/metrics.json", report);
+  if (!result.interrupted) ::unlink(hooks.checkpoint.c_str());
+  if (result.interrupted) say(text_of("interrupted: ", s.out, " holds the model as it is; go on with --resume"));
+  if (s.json) {
+    print(report.dump() + "\n");
+  } else {
+    char line[160];
+    std::snprintf(line, sizeof line, "trained in %.1f s, %.0f tokens/s; the model is in ", result.seconds,
+                  result.tokens_per_second);
+    print(line + s.out + "\n");
+  }
+  return result.interrupted ? 1 : 0;
+}
+
+int learn_masked_words(const PretrainSettings& s, const WordPiece& wordpiece, std::span<const std::string> texts) {
+  auto loaded = s.from.empty() ? LoadedBert<BertMaskedLm<float>>{make_bert_masked_lm(config_of(s, wordpiece), s.seed),
+                                                                 {config_of(s, wordpiece), {}}}
+                               : load_bert_masked_lm(s.from);
+  const MaskedLanguageModel objective(Masking(wordpiece, {.rate = s.mask_rate, .whole_words = s.whole_words}));
+  return learn(s, std::move(loaded.model), loaded.config.model, wordpiece, objective,
+               encode_blocks(texts, wordpiece, s.max_tokens));
+}
+
+int learn_sentences(const PretrainSettings& s, const WordPiece& wordpiece, std::vector<std::string> texts,
+                    std::vector<std::string> partners) {
+  check(partners.empty() || partners.size() == texts.size(), "--pair-column: ", partners.size(), " texts, but ",
+        texts.size(), " in the text column");
+  auto loaded = s.from.empty() ? LoadedBert<BertSentence<float>>{make_bert_sentence(config_of(s, wordpiece), s.seed),
+                                                                 {config_of(s, wordpiece), {}}}
+                               : load_bert_sentence(s.from);
+  const auto pairs = std::int64_t(partners.size());
+  for (auto& text : partners) texts.push_back(std::move(text));
+  return learn(s, std::move(loaded.model), loaded.config.model, wordpiece, Contrast(s.temperature, pairs),
+               encode(texts, wordpiece, {}, s.max_tokens));
+}
+
+}  // namespace
+
+int run_pretrain(const PretrainSettings& asked) {
+  use_threads(asked.threads);
+  use_device_named(asked.device, false);
+  PretrainSettings s = asked;
+  auto texts = read_column(s, s.text_column);
+  std::vector<std::string> partners;
+  if (!s.pair_column.empty()) partners = read_column(s, s.pair_column);
+  const WordPiece wordpiece = s.from.empty() ? new_wordpiece(s, texts) : load_wordpiece(s.from);
+  if (!s.from.empty()) {
+    const auto config = detail::config_in(s.from).model;
+    check(wordpiece.size() <= config.vocabulary, s.from, ": its tokenizer has ", wordpiece.size(),
+          " tokens, but config.json says 'vocab_size' ", config.vocabulary);
+    check(s.max_tokens <= config.positions, s.from, ": the model has ", config.positions,
+          " positions, --max-tokens is ", s.max_tokens);
+  }
+  return s.objective == "mlm" ? learn_masked_words(s, wordpiece, texts)
+                              : learn_sentences(s, wordpiece, std::move(texts), std::move(partners));
+}

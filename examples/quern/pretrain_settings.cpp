@@ -1,0 +1,96 @@
+#include "pretrain_settings.hpp"
+
+#include <cmath>
+#include <filesystem>
+#include <quern/io/json.hpp>
+#include <quern/text/clean_options.hpp>
+
+#include "commands.hpp"
+#include "reading.hpp"
+
+using namespace quern;
+
+namespace {
+
+void need(bool ok, const char* option, const char* expected, const auto& got) {
+  if (!ok) throw UsageError(text_of("--", option, ": expected ", expected, ", got ", got));
+}
+
+void check_sizes(const PretrainSettings& s) {
+  for (const auto& [name, size] :
+       {std::pair{"hidden", s.hidden}, std::pair{"layers", s.layers}, std::pair{"heads", s.heads},
+        std::pair{"feed-forward", s.feed_forward}, std::pair{"positions", s.positions},
+        std::pair{"vocabulary", s.vocabulary}, std::pair{"epochs", s.epochs}, std::pair{"batch", s.batch},
+        std::pair{"tensorboard-steps", s.tensorboard_steps}})
+    need(size >= 1 && size <= 1 << 24, name, "1 to 16777216", size);
+  need(s.hidden % s.heads == 0, "hidden", "a multiple of --heads", s.hidden);
+  need(s.max_tokens >= 3, "max-tokens", "at least 3: [CLS], a piece and [SEP]", s.max_tokens);
+  need(!s.from.empty() || s.max_tokens <= s.positions, "max-tokens", "at most --positions", s.max_tokens);
+}
+
+void check_numbers(const PretrainSettings& s) {
+  const auto is_share = [](double x) { return x >= 0 && x < 1; };
+  const auto is_positive = [](double x) { return x > 0 && std::isfinite(x); };
+  need(is_positive(s.lr), "lr", "a number above 0", s.lr);
+  need(is_positive(s.temperature), "temperature", "a number above 0", s.temperature);
+  need(is_share(s.mask_rate) && s.mask_rate > 0, "mask-rate", "a number above 0 and below 1", s.mask_rate);
+  for (const auto& [name, share] : {std::pair{"dropout", s.dropout}, std::pair{"dropout-after", s.dropout_after},
+                                    std::pair{"warmup-share", s.warmup_share}, std::pair{"dev", s.dev}})
+    need(is_share(share), name, "a number from 0 up to, not including, 1", share);
+  for (const auto& [name, x] : {std::pair{"weight-decay", s.weight_decay}, std::pair{"clip", s.clip},
+                                std::pair{"checkpoint-seconds", s.checkpoint_seconds}})
+    need(x >= 0 && std::isfinite(x), name, "at least 0", x);
+}
+
+void check_names(const PretrainSettings& s) {
+  need(s.objective == "mlm" || s.objective == "simcse", "objective", "mlm or simcse", s.objective);
+  need(s.weights == "float" || s.weights == "bf16", "weights", "float or bf16", s.weights);
+  check_reading(s.format, s.encoding, false);
+  try {
+    s.clean == "auto" ? CleanOptions{} : clean_named(s.clean);
+  } catch (const Error& e) { throw UsageError(std::string("--clean: ") + e.what()); }
+}
+
+void check_together(const PretrainSettings& s, const std::set<std::string>& given) {
+  if (s.data.empty()) throw UsageError("pretrain: give a file of texts: quern pretrain TEXTS --out DIR");
+  if (s.out.empty()) throw UsageError("pretrain: give the folder to write the model to: --out DIR");
+  if (s.resume && s.force) throw UsageError("pretrain: --resume goes on with a run, --force begins anew; give one");
+  if (!s.from.empty() && std::filesystem::weakly_canonical(s.from) == std::filesystem::weakly_canonical(s.out))
+    throw UsageError("pretrain: --out is the folder of --from, which stays as it is; give another");
+  const auto only = [&](const char* objective, std::initializer_list<const char*> names) {
+    for (const char* name : names)
+      if (given.contains(name) && s.objective != objective)
+        throw UsageError(text_of("--", dashed(name), ": --objective ", s.objective, " has no such setting"));
+  };
+  only("mlm", {"mask_rate", "whole_words"});
+  only("simcse", {"temperature", "pair_column"});
+  if (s.from.empty()) return;
+  for (const char* name :
+       {"vocabulary", "cased", "hidden", "layers", "heads", "feed_forward", "positions", "dropout", "dropout_after"})
+    if (given.contains(name))
+      throw UsageError(text_of("--", dashed(name), ": the model of --from has its own; give one of the two"));
+}
+
+}  // namespace
+
+void complete_settings(PretrainSettings& s, const std::set<std::string>& given) {
+  const std::string path = s.out + "/pretrain.json";
+  if (s.resume && std::filesystem::exists(path)) {
+    const auto config = read_json(path);
+    check(config.is_object(), path, ": expected an object of settings");
+    std::set<std::string> known;
+    PretrainSettings::visit(
+        [&](const char* name, auto& value, const char*) {
+          known.insert(name);
+          if (config.contains(name) && !given.contains(name))
+            value = json_value<std::remove_reference_t<decltype(value)>>(config, name, path);
+        },
+        s);
+    for (const auto& [name, value] : config.items())
+      check(known.contains(name), path, ": '", name, "' is no setting of quern pretrain");
+  }
+  check_sizes(s);
+  check_numbers(s);
+  check_names(s);
+  check_together(s, given);
+}
