@@ -191,3 +191,17 @@ TEST_CASE("safetensors: every cut and every damaged byte of a file gives an Erro
   CHECK(accepted > 0);  // the elements themselves may be any finite numbers
   CHECK(accepted < int(2 * good.size()) / 2);
 }
+
+TEST_CASE("safetensors: every type of element there and back") {
+  const TemporaryFolder folder;
+  const auto there_and_back = [&]<class T>(T, const char* dtype) {
+    const std::string path = folder / dtype;
+    save_safetensors(Layer<T>{Tensor<T, 2>::of({1, 2}, {T(1.5f), T(-2)}), Tensor<T, 1>::of({1}, {T(3)})}, path);
+    Layer<T> loaded{Tensor<T, 2>(Shape<2>{1, 2}), Tensor<T, 1>(Shape<1>{1})};
+    load_safetensors(loaded, path);
+    CHECK(SafetensorsFile(path).tensors().at("weight").dtype == dtype);
+    CHECK((loaded.weight(0, 0) == T(1.5f) && loaded.weight(0, 1) == T(-2) && loaded.bias(0) == T(3)));
+  };
+  there_and_back(float(), "F32"), there_and_back(double(), "F64"), there_and_back(bf16(), "BF16");
+  there_and_back(std::int32_t(), "I32"), there_and_back(std::int64_t(), "I64");
+}

@@ -47,7 +47,8 @@ namespace detail {
 /// The same by the type's description; null for a type that headers have no name for.
 inline const char* safetensors_dtype_of(const ElementType& type) {
   const auto named = [&]<class T>(T) { return &type == &element_type<T> ? safetensors_dtype<T> : nullptr; };
-  for (const char* name : {named(float()), named(double()), named(std::int32_t()), named(std::int64_t())})
+  for (const char* name :
+       {named(float()), named(double()), named(bf16()), named(std::int32_t()), named(std::int64_t())})
     if (name) return name;
   return nullptr;
 }
