@@ -10,6 +10,14 @@
 using namespace quern;
 // end
 
+// snippet: bert-pretrain-includes
+#include <quern/data/encode_blocks.hpp>  // these two need utf8proc
+#include <quern/text/wordpiece_trainer.hpp>
+#include <quern/train/pretrain.hpp>  // needs nlohmann-json
+// end
+
+#include <quern/data/encode_wordpiece.hpp>
+
 TEST_CASE("docs/bert.md: in, fine-tuned and out") {
   const TemporaryFolder temporary;
   const std::string folder = QUERN_SOURCE_DIR "/tests/goldens/bert_classifier", out = temporary / "out";
@@ -70,4 +78,20 @@ TEST_CASE("docs/bert.md: a transformer from nothing") {
   const Tensor<float, 2> logits = model(batch);  // [texts, classes]
   // end
   CHECK(logits.shape() == Shape{2, 2});
+}
+
+TEST_CASE("docs/bert.md: from texts without labels") {
+  constexpr std::uint64_t seed = 1;
+  const std::vector<std::string> texts = {"a film that I liked", "a film that you liked", "nothing in it is good"};
+  // snippet: bert-pretrain
+  const WordPiece wordpiece(train_wordpiece(count_bert_words(texts), {.size = 8000}));
+  auto model = make_bert_masked_lm(
+      {.vocabulary = wordpiece.size(), .hidden = 256, .layers = 4, .heads = 4, .intermediate = 1024}, seed);
+  const Encoded blocks = encode_blocks(texts, wordpiece, 512);  // longer texts become several
+  const MaskedLanguageModel guess(Masking(wordpiece, {.rate = 0.15, .whole_words = true}));
+  const PretrainResult result = pretrain(model, guess, blocks, {.epochs = 3, .batch = 32, .rate = 5e-4});
+  BertSentence<float> sentence{std::move(model.bert)};  // and on to sentence vectors
+  pretrain(sentence, Contrast(0.05), encode(texts, wordpiece, {}, 128), {.batch = 64, .rate = 3e-5, .held = 0});
+  // end
+  CHECK(result.history.size() == 3);
 }
