@@ -76,7 +76,7 @@ class Tensor {
   }
 
   /// A tensor over memory that is already there.
-  static Tensor adopt(Storage storage, Shape<Rank> shape) {
+  [[gnu::noinline]] static Tensor adopt(Storage storage, Shape<Rank> shape) {
     detail::require_room(storage, shape, std::size_t(shape.size()) * sizeof(T));
     Tensor t;
     t.storage_ = std::move(storage);
@@ -118,14 +118,18 @@ class Tensor {
   Tensor share() const { return share(shape_); }
   /// The same memory seen with other extents of the same product.
   template <int R>
-  Tensor<T, R> share(Shape<R> shape) const {
+  [[gnu::noinline]] Tensor<T, R> share(Shape<R> shape) const {
     detail::require_shareable(shape, shape.size(), shape_, size());
     return Tensor<T, R>::adopt(storage_, shape);
   }
 
   const Shape<Rank>& shape() const { return shape_; }
   std::int64_t extent(int axis) const { return shape_[axis]; }
-  std::int64_t size() const { return storage_ ? shape_.size() : 0; }
+  std::int64_t size() const {  // memory was found for as many, so their product is not checked again
+    std::int64_t n = storage_ ? 1 : 0;
+    for (auto e : shape_.extents) n *= e;
+    return n;
+  }
   std::size_t bytes() const { return std::size_t(size()) * sizeof(T); }
   Device device() const { return storage_.device(); }
   const Storage& storage() const { return storage_; }
