@@ -40,7 +40,7 @@ class ThreadPool {
 
   int threads() const { return threads_.load(std::memory_order_relaxed); }
 
-  void resize(int threads) {
+  [[gnu::cold, gnu::noinline]] void resize(int threads) {
     require(!inside_, "set_threads: called from inside parallel_for");
     std::lock_guard one_job(job_mutex_);
     stop_workers();

@@ -85,7 +85,7 @@ class Tensor {
   }
 
   /// Values in row-major order; their number must fit the shape.
-  static Tensor of(Shape<Rank> shape, std::span<const T> values, Device device = {}) {
+  [[gnu::noinline]] static Tensor of(Shape<Rank> shape, std::span<const T> values, Device device = {}) {
     require(std::int64_t(values.size()) == shape.size(), "tensor: shape ", shape, " wants ", shape.size(),
             " values, got ", values.size());
     Tensor t = empty(shape, device);
@@ -106,7 +106,7 @@ class Tensor {
   }
 
   /// The same elements on another device; on the same one a copy.
-  Tensor to(Device device) const {
+  [[gnu::noinline]] Tensor to(Device device) const {
     check_usable(device, "to");
     Tensor t;
     t.storage_ = storage_.to(device);
@@ -155,14 +155,14 @@ class Tensor {
   const T& operator()(std::integral auto... i) const { return view()(i...); }
 
   /// The only element.
-  T item() const {
+  [[gnu::noinline]] T item() const {
     require(size() == 1, "item: expected one element, the tensor is ", shape_);
     T value;
     copy_bytes(&value, Device::cpu(), data(), device(), sizeof value);
     return value;
   }
 
-  void fill(T value) {
+  [[gnu::noinline]] void fill(T value) {
     if (device().is_cpu()) return void(std::fill_n(data(), size(), value));
     Tensor on_host = empty(shape_);
     on_host.fill(value);
