@@ -120,7 +120,8 @@ void walk_tensors(F&& f, A& a, B&... b) {
 
 namespace detail {
 /// For one parameter; `seen` are those before it. Out of the template, as all of a walk's work that can be.
-[[gnu::cold, gnu::noinline]] inline void name_parameter(const Path& path, const Storage& memory, std::vector<Storage>& seen) {
+[[gnu::cold, gnu::noinline]] inline void name_parameter(const Path& path, const Storage& memory,
+                                                        std::vector<Storage>& seen) {
   if (!memory) return;
   for (const auto& other : seen)
     require(!(other == memory), path, ": shares its memory with another parameter (", other->name, ")");

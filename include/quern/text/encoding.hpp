@@ -61,7 +61,8 @@ namespace detail {
   return out;
 }
 
-[[noreturn, gnu::cold]] inline void throw_not(Encoding e, std::string_view bytes, std::size_t at, std::string_view path) {
+[[noreturn, gnu::cold]] inline void throw_not(Encoding e, std::string_view bytes, std::size_t at,
+                                              std::string_view path) {
   const bool cut = bytes.size() - at < 4 && bytes.find('\n', at) == std::string_view::npos;
   throw_error(text_of(path, ":", line_of(bytes, at), ": byte ", at, " is not ", e, ": ", hex_bytes(bytes, at),
                       cut ? "; the file ends inside a character: is it truncated?" : "",
