@@ -33,8 +33,9 @@ class Tensor<Recorded<T>, Rank> {
   /// A module made with sizes holds nothing in its recorded form, until `watch` fills it.
   template <std::integral... Extents>
   explicit Tensor(Extents...) requires(sizeof...(Extents) == Rank && Rank > 0) {}
-  Tensor(const Tensor<T, Rank>& value, Tape* tape, int slot) : value_(value.share()), tape_(tape), slot_(slot) {}
-  Tensor(const Tensor& o) : value_(o.value_.share()), tape_(o.tape_), slot_(o.slot_) {}
+  [[gnu::noinline]] Tensor(const Tensor<T, Rank>& value, Tape* tape, int slot)
+      : value_(value.share()), tape_(tape), slot_(slot) {}
+  [[gnu::noinline]] Tensor(const Tensor& o) : value_(o.value_.share()), tape_(o.tape_), slot_(o.slot_) {}
   Tensor(Tensor&&) noexcept = default;
   Tensor& operator=(const Tensor& o) { return *this = Tensor(o); }
   Tensor& operator=(Tensor&&) noexcept = default;

@@ -121,11 +121,10 @@ class Tape {
   template <class T, int Rank, class Backward, class... In>
   static Tensor<Recorded<T>, Rank> record(const char* op, const Tensor<T, Rank>& y, Backward&& backward,
                                           const In&... inputs) {
-    Tape* tape = nullptr;
-    bool wanted = false;
-    (look_at(op, inputs, tape, wanted), ...);
-    require(tape != nullptr, op, ": an argument is recorded but was never watched");
-    const int slot = wanted ? tape->note(new NodeOf<T, Rank, Backward>(op, y.shape(), std::move(backward))) : -1;
+    Sought sought{op};
+    (look_at(inputs, sought), ...);
+    Tape* tape = sought.found();
+    const int slot = sought.wanted ? tape->note(new NodeOf<T, Rank, Backward>(op, y.shape(), std::move(backward))) : -1;
     if (tape->observer_) [[unlikely]] {
       (tape->show(inputs), ...);
       tape->show(y, slot);
@@ -138,7 +137,7 @@ class Tape {
   template <class T, int Rank>
   void add(const Tensor<Recorded<T>, Rank>& x, Tensor<T, Rank> g) {
     if (x.slot() < 0) return;
-    require(g.shape() == x.shape(), "tape: a gradient is ", g.shape(), ", its value ", x.shape());
+    require_gradient_of(x.shape(), g.shape());
     Storage memory = g.storage();
     g = {};  // so that `memory` may be the only owner
     add_memory<T>(slots_[std::size_t(x.slot())], std::move(memory), x.size());
@@ -199,15 +198,29 @@ class Tape {
     Backward function;
   };
 
-  /// Finds the tape of an argument, and whether its gradient is wanted. A list of tensors is one argument.
+  /// The tape of an op's arguments, and whether a gradient of any is wanted.
+  struct Sought {
+    const char* op;
+    Tape* tape = nullptr;
+    bool wanted = false;
+
+    [[gnu::noinline]] void look(Tape* other, int slot) {
+      require(!tape || !other || tape == other, op, ": the arguments are recorded on different tapes");
+      if (other) tape = other;
+      wanted = wanted || slot >= 0;
+    }
+    [[gnu::noinline]] Tape* found() const {
+      require(tape != nullptr, op, ": an argument is recorded but was never watched");
+      return tape;
+    }
+  };
+  /// A list of tensors is one argument.
   template <class In>
-  static void look_at(const char* op, const In& x, Tape*& tape, bool& wanted) {
+  static void look_at(const In& x, Sought& sought) {
     if constexpr (is_recorded<In>) {
-      require(!tape || !x.tape() || tape == x.tape(), op, ": the arguments are recorded on different tapes");
-      if (x.tape()) tape = x.tape();
-      wanted = wanted || wants_gradient(x);
+      sought.look(x.tape(), x.slot());
     } else if constexpr (!is_tensor<In>) {
-      for (const auto& element : x) look_at(op, element, tape, wanted);
+      for (const auto& element : x) look_at(element, sought);
     }
   }
 
@@ -249,6 +262,10 @@ class Tape {
   [[gnu::noinline]] int new_slot(Slot slot) {
     slots_.push_back(std::move(slot));
     return int(slots_.size()) - 1;
+  }
+
+  [[gnu::noinline]] static void require_gradient_of(Extents value, Extents gradient) {
+    require(gradient == value, "tape: a gradient is ", gradient, ", its value ", value);
   }
 
   /// An op may hand on dy itself; it then has two owners and is copied, so no two slots ever share memory.

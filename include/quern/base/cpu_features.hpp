@@ -37,7 +37,7 @@ inline InstructionSet best_instruction_set() {
 
 /// The set that the text `asked` (the value of QUERN_CPU, or null) selects on a machine whose best is `best`.
 /// Throws Error for a name it does not know and for a set the machine lacks.
-inline InstructionSet choose_instruction_set(const char* asked, InstructionSet best) {
+[[gnu::cold]] inline InstructionSet choose_instruction_set(const char* asked, InstructionSet best) {
   if (!asked || !*asked) return best;
   for (auto set : {InstructionSet::portable, InstructionSet::avx2, InstructionSet::avx512})
     if (std::string_view(asked) == name_of(set)) {
@@ -49,7 +49,7 @@ inline InstructionSet choose_instruction_set(const char* asked, InstructionSet b
 }
 
 /// The set in use.
-inline InstructionSet instruction_set() {
+[[gnu::noinline]] inline InstructionSet instruction_set() {
   static const InstructionSet set = choose_instruction_set(std::getenv("QUERN_CPU"), best_instruction_set());
   return set;
 }

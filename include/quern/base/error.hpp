@@ -59,7 +59,7 @@ inline void append_text(std::string& out, std::floating_point auto v) {
   std::snprintf(buffer, sizeof buffer, "%g", double(v));
   out += buffer;
 }
-inline void append_text(std::string& out, const Caller& at) {
+[[gnu::cold, gnu::noinline]] inline void append_text(std::string& out, const Caller& at) {
   std::string_view file = at.file;
   out += file.substr(file.find_last_of('/') + 1);
   out += ':';

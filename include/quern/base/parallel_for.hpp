@@ -14,6 +14,7 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #include <quern/base/error.hpp>
@@ -21,23 +22,25 @@
 namespace quern::inline QUERN_ABI {
 namespace detail {
 
-/// A call to any `f(chunk)` without allocation; the callee outlives the call.
-struct ChunkCall {
+/// What a job runs: `body(begin, end)` for chunk after chunk of [0, n). The body outlives the job.
+struct Chunks {
+  std::int64_t n = 0, grain = 1;
   void* object = nullptr;
-  void (*call)(void*, std::int64_t) = nullptr;
-  void operator()(std::int64_t chunk) const { call(object, chunk); }
+  void (*body)(void*, std::int64_t, std::int64_t) = nullptr;
+  std::int64_t count() const { return (n + grain - 1) / grain; }
+  void operator()(std::int64_t c) const { body(object, c * grain, std::min(n, (c + 1) * grain)); }
 };
 
 class ThreadPool {
  public:
-  static ThreadPool& instance() {
+  [[gnu::noinline]] static ThreadPool& instance() {
     static ThreadPool pool;
     return pool;
   }
 
   int threads() const { return threads_.load(std::memory_order_relaxed); }
 
-  void resize(int threads) {
+  [[gnu::cold, gnu::noinline]] void resize(int threads) {
     require(!inside_, "set_threads: called from inside parallel_for");
     std::lock_guard one_job(job_mutex_);
     stop_workers();
@@ -45,8 +48,9 @@ class ThreadPool {
     for (int i = 1; i < threads; ++i) workers_.emplace_back([this, seen = generation_] { work(seen); });
   }
 
-  /// Runs call(0) … call(chunks-1) on the pool and the calling thread.
-  [[gnu::noinline]] void run(std::int64_t chunks, ChunkCall call) {
+  /// Runs call(0) … call(call.count()-1) on the pool and the calling thread.
+  void run(const Chunks& call) {
+    const std::int64_t chunks = call.count();
     if (chunks <= 1 || inside_ || threads() == 1 || !job_mutex_.try_lock()) {  // nested or busy: in line, same results
       for (std::int64_t c = 0; c < chunks; ++c) call(c);
       return;
@@ -111,7 +115,7 @@ class ThreadPool {
   std::condition_variable wake_, done_;
   std::vector<std::thread> workers_;
   std::atomic<int> threads_ = 1;
-  ChunkCall call_;
+  Chunks call_;
   std::int64_t chunks_ = 0;
   std::atomic<std::int64_t> next_ = 0;
   std::exception_ptr error_;
@@ -120,6 +124,10 @@ class ThreadPool {
   bool stopping_ = false;
 };
 
+/// The whole of parallel_for but its body: compiled once, not anew in every op.
+[[gnu::noinline]] inline void run_chunks(const Chunks& chunks) {
+  if (chunks.n > 0) ThreadPool::instance().run(chunks);
+}
 }  // namespace detail
 
 /// How many threads parallel_for uses (by default one for each core).
@@ -134,11 +142,11 @@ inline void set_threads(int n) {
 /// Calls f(begin, end) for [0, n) in chunks of `grain`.
 template <class F>
 void parallel_for(std::int64_t n, std::int64_t grain, F&& f) {
-  if (n <= 0) return;
-  const std::int64_t chunks = (n + grain - 1) / grain;
-  auto chunk = [&](std::int64_t c) { f(c * grain, std::min(n, (c + 1) * grain)); };
-  detail::ThreadPool::instance().run(
-      chunks, {&chunk, [](void* object, std::int64_t c) { (*static_cast<decltype(chunk)*>(object))(c); }});
+  using Body = std::remove_reference_t<F>;
+  const auto body = [](void* object, std::int64_t begin, std::int64_t end) {
+    (*static_cast<Body*>(object))(begin, end);
+  };
+  detail::run_chunks({n, grain, const_cast<void*>(static_cast<const void*>(&f)), body});
 }
 
 }  // namespace quern::inline QUERN_ABI

@@ -84,13 +84,9 @@ struct Parts {
 [[gnu::noinline]] inline void multiply_block(InstructionSet set, const Block& t) {
   simd(set, [&]<class V>(V) { multiply_block<V>(t); });
 }
-[[gnu::noinline]] inline void pack_a(InstructionSet set, std::int64_t rows, std::int64_t depth, const float* a,
-                                     std::int64_t a_row, std::int64_t a_column, float* out) {
-  simd(set, [&]<class V>(V) { pack_a<V>(rows, depth, a, a_row, a_column, out); });
-}
-[[gnu::noinline]] inline void pack_b(InstructionSet set, std::int64_t depth, std::int64_t columns, const float* b,
-                                     std::int64_t b_row, std::int64_t b_column, float* out) {
-  simd(set, [&]<class V>(V) { pack_b<V>(depth, columns, b, b_row, b_column, out); });
+[[gnu::noinline]] inline void pack(InstructionSet set, bool of_a, std::int64_t count, std::int64_t depth,
+                                   const float* in, std::int64_t along, std::int64_t across, float* out) {
+  simd(set, [&]<class V>(V) { pack<V>(of_a, count, depth, in, along, across, out); });
 }
 
 /// The arguments of gemm.
@@ -137,7 +133,7 @@ struct BlockedProduct {
         const std::int64_t d = t / panels, jp = t % panels * step, k = depths.begin(first + d);
         const float* b = p.B.data + k * p.B.row_stride + (j + jp) * p.B.col_stride;
         float* to = out + depths.begin(d) * padded + jp * depths.length(first + d);
-        pack_b(set, depths.length(first + d), std::min(columns - jp, step), b, p.B.row_stride, p.B.col_stride, to);
+        pack(set, false, std::min(columns - jp, step), depths.length(first + d), b, p.B.row_stride, p.B.col_stride, to);
       }
     });
   }
@@ -164,7 +160,7 @@ struct BlockedProduct {
             last ? p.activation : Activation::none};
     if (packs_a()) {
       float* packed = scratch<0>().get<float>(round_up(rows, tile.rows) * depth);
-      pack_a(set, rows, depth, t.a, p.A.row_stride, p.A.col_stride, packed);
+      pack(set, true, rows, depth, t.a, p.A.col_stride, p.A.row_stride, packed);
       t.a = packed, t.a_row = 1, t.a_column = tile.rows, t.a_tile = tile.rows * depth;
     }
     if (!b) { t.b = p.B.data + k * p.B.row_stride + j, t.b_row = p.B.row_stride, t.b_column = 1; }

@@ -1,6 +1,6 @@
 /// The inner part of the fp32 matrix product: packing, and the product of a block that fits the caches.
 ///
-///   pack_panels<V>(depth, columns, step, b, b_row, b_column, packed);      // once, shared by all rows
+///   pack<V>(false, columns, depth, b, b_row, b_column, packed);      // once, shared by all rows
 ///   multiply_block<V>(block);               // C[rows, columns] (+)= A[rows, depth] B[depth, columns]
 ///
 /// A tile of C, 12 rows x 2 vectors with AVX-512 (24 sums in 32 registers), 6 x 2 with AVX2, 4 x 2 without either,
@@ -161,25 +161,18 @@ QUERN_INLINE void pack_strip(std::int64_t depth, int count, int padded, std::int
   }
 }
 
-/// Packs [rows, depth] of A into tiles of `tile_shape.rows` rows.
+/// Packs an operand: A [count, depth] into tiles of `tile_shape.rows` rows, or B [depth, count] into panels of two
+/// vectors, the last of one if that is enough. One body for both, as it is long and compiled for each instruction set.
 template <class V>
-QUERN_INLINE void pack_a(std::int64_t rows, std::int64_t depth, const float* a, std::int64_t a_row,
-                         std::int64_t a_column, float* out) {
-  constexpr int R = tile_shape<V>.rows;
-  for (std::int64_t i = 0; i < rows; i += R)
-    pack_strip<V>(depth, int(std::min<std::int64_t>(rows - i, R)), R, R, a + i * a_row, a_column, a_row,
-                  out + i * depth);
-}
-
-/// Packs [depth, columns] of B into panels of two vectors, the last of one if that is enough.
-template <class V>
-QUERN_INLINE void pack_b(std::int64_t depth, std::int64_t columns, const float* b, std::int64_t b_row,
-                         std::int64_t b_column, float* out) {
-  for (std::int64_t j = 0; j < columns; j += 2 * V::width) {
-    const std::int64_t left = columns - j, step = left > V::width ? 2 * V::width : V::width;
-    for (std::int64_t s = 0; s < step; s += V::width)
-      pack_strip<V>(depth, int(std::min<std::int64_t>(left - s, V::width)), V::width, step, b + (j + s) * b_column,
-                    b_row, b_column, out + j * depth + s);
+QUERN_INLINE void pack(bool of_a, std::int64_t count, std::int64_t depth, const float* in, std::int64_t along,
+                       std::int64_t across, float* out) {
+  const int strip = of_a ? tile_shape<V>.rows : V::width;
+  const std::int64_t panel = of_a ? strip : 2 * strip;
+  for (std::int64_t j = 0; j < count; j += panel) {
+    const std::int64_t left = count - j, step = left > strip ? panel : strip;
+    for (std::int64_t s = 0; s < step; s += strip)
+      pack_strip<V>(depth, int(std::min<std::int64_t>(left - s, strip)), strip, step, in + (j + s) * across, along,
+                    across, out + j * depth + s);
   }
 }
 

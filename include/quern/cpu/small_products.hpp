@@ -12,7 +12,7 @@
 
 namespace quern::inline QUERN_ABI::cpu {
 
-/// A right operand: element (k, j) is data[k * row + j]; or, where row is 0, panels as pack_b lays them out, `column`
+/// A right operand: element (k, j) is data[k * row + j]; or, where row is 0, panels as pack lays them out, `column`
 /// floats for each column. Vectors are read beyond its last element: memory must go on for `slack` more.
 template <class A>
 struct RightOperand {
@@ -59,7 +59,7 @@ struct SmallProducts<float> {
     return depth * detail::round_up(columns, 16);
   }
   RightOperand<float> transposed(const float* x, std::int64_t columns, std::int64_t depth, float* memory) const {
-    detail::pack_b(set, depth, columns, x, 1, depth, memory);
+    detail::pack(set, false, columns, depth, x, 1, depth, memory);
     return {memory, 0, depth};
   }
   void run(std::int64_t rows, std::int64_t columns, std::int64_t depth, const float* a, std::int64_t a_row,

@@ -46,7 +46,7 @@ inline std::string_view ending(std::string_view path) {
 }
 
 /// "'text', 'label'"
-inline std::string list_of(const std::vector<std::string>& names) {
+[[gnu::cold]] inline std::string list_of(const std::vector<std::string>& names) {
   std::string out;
   for (const auto& name : names) ((out += out.empty() ? "'" : ", '") += name) += '\'';
   return out;

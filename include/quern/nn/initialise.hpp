@@ -26,6 +26,11 @@ void draw(T* w, std::int64_t n, FunctionRef<double(std::uint64_t)> value) {
   });
 }
 
+template <class T>
+[[gnu::noinline]] void draw_uniform(T* w, std::int64_t n, double bound, const Random& random, std::uint32_t op) {
+  draw(w, n, [&](std::uint64_t i) { return (2.0 * random.uniform(op, i) - 1.0) * bound; });
+}
+
 /// The x with erf(x) = y for |y| up to 0.96, by four steps of Halley's method from the tangent at 0.
 inline double inverse_erf(double y) {
   constexpr double slope = 1.1283791670955126;  // 2 / √π
@@ -41,7 +46,7 @@ inline double inverse_erf(double y) {
 /// Uniform in [-bound, bound).
 template <class T, int Rank>
 void uniform(Tensor<T, Rank>& w, double bound, const Random& random, std::uint32_t op) {
-  detail::draw(w.data(), w.size(), [&](std::uint64_t i) { return (2.0 * random.uniform(op, i) - 1.0) * bound; });
+  detail::draw_uniform(w.data(), w.size(), bound, random, op);
 }
 
 /// Normal with the given standard deviation.
@@ -115,7 +120,7 @@ void fan_in_uniform(Tensor<T, Rank>& w, std::int64_t fan_in, const Random& rando
 namespace detail {
 /// Calls initialise(random, op) of every module that has it; op counts modules, two numbers for each.
 template <class M>
-void initialise_modules(M& m, const Random& random, std::uint32_t& op) {
+[[gnu::cold]] void initialise_modules(M& m, const Random& random, std::uint32_t& op) {
   if constexpr (requires { m.initialise(random, op); }) {
     m.initialise(random, op);
     op += 2;
@@ -131,7 +136,7 @@ void initialise_modules(M& m, const Random& random, std::uint32_t& op) {
 
 /// Gives every module its initial values and every parameter its name.
 template <class M>
-void initialise(M& model, std::uint64_t seed) {
+[[gnu::cold]] void initialise(M& model, std::uint64_t seed) {
   std::uint32_t op = 0;
   detail::initialise_modules(model, Random(seed, Purpose::initial), op);
   name_parameters(model);

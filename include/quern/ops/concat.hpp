@@ -104,7 +104,9 @@ std::vector<Tensor<T, 2>> concat_backward(const Tensor<T, 2>& dy, const ConcatSa
 
 template <class T>
 Tensor<Recorded<T>, 2> concat(const std::vector<Tensor<Recorded<T>, 2>>& parts, Caller at = Caller::here()) {
-  auto [y, saved] = detail::concat_values<T>(parts, at);
+  std::vector<Tensor<T, 2>> values;
+  for (const auto& p : parts) values.push_back(p.value().share());
+  auto [y, saved] = concat_forward(values, at);
   auto backward = [parts, saved = std::move(saved)](Tape& tape, const Tensor<T, 2>& dy) {
     auto gradients = concat_backward(dy, saved);
     for (std::size_t i = 0; i < parts.size(); ++i) tape.add(parts[i], std::move(gradients[i]));

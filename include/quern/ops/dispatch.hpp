@@ -23,6 +23,17 @@ namespace quern::inline QUERN_ABI {
   } while (false)
 
 namespace detail {
+[[gnu::noinline]] inline void require_device(const char* op, Device first, Device other) {
+  require(first == other, op, ": the arguments are on different devices, ", first, " and ", other,
+          "; move one with to(device)");
+}
+
+[[noreturn, gnu::cold, gnu::noinline]] inline void throw_unequal(const char* op, const std::string& a,
+                                                                 const std::string& b, Caller at) {
+  throw_invalid(at.line ? text_of(op, ": ", a, ", ", b, "; the shapes must be equal (", at, ")")
+                        : text_of(op, ": ", a, ", ", b, "; the shapes must be equal"));
+}
+
 template <class T, int Rank>
 void require_kernels(const char* op, const Tensor<T, Rank>& x) {
   if constexpr (Number<T> && !has_kernels<T>)
@@ -35,9 +46,7 @@ void require_kernels(const char* op, const Tensor<T, Rank>& x) {
 template <class First, class... Rest>
 Device common_device(const char* op, const First& first, const Rest&... rest) {
   const Device device = first.device();
-  (require(rest.size() == 0 || first.size() == 0 || rest.device() == device, op,
-           ": the arguments are on different devices, ", device, " and ", rest.device(), "; move one with to(device)"),
-   ...);
+  (detail::require_device(op, device, rest.size() == 0 || first.size() == 0 ? device : rest.device()), ...);
   check_usable(device, op);
   detail::require_kernels(op, first);
   (detail::require_kernels(op, rest), ...);
@@ -48,9 +57,7 @@ template <class T, int R, int S>
 void require_same_shape(const char* op, const Described<T, R>& a, const Described<T, S>& b, Caller at = {}) {
   bool same = false;
   if constexpr (R == S) same = a.tensor.shape() == b.tensor.shape();
-  if (same) return;
-  throw_invalid(at.line ? text_of(op, ": ", a, ", ", b, "; the shapes must be equal (", at, ")")
-                        : text_of(op, ": ", a, ", ", b, "; the shapes must be equal"));
+  if (!same) detail::throw_unequal(op, text_of(a), text_of(b), at);
 }
 
 }  // namespace quern::inline QUERN_ABI

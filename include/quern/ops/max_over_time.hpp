@@ -25,7 +25,7 @@ struct MaxOverTimeForward {
 };
 
 /// Every text must have a row: the maximum of nothing is not a number. On a GPU the kernel looks.
-inline void check_no_empty_text(const char* op, const Offsets& offsets, Caller at) {
+[[gnu::noinline]] inline void check_no_empty_text(const char* op, const Offsets& offsets, Caller at) {
   if (offsets.device().is_cuda()) return;
   for (std::int64_t b = 0; b + 1 < offsets.size(); ++b)
     require(offsets(b + 1) > offsets(b), op, ": text ", b, " of ", offsets.size() - 1, " has no rows (", at, ")");

@@ -38,7 +38,7 @@ struct Adam {
   std::optional<M> largest;  // of AMSGrad: the largest second moments so far, before their bias correction
 
   template <class Rule = TrainAll>
-  explicit Adam(const M& model, const AdamOptions& o = {}, const Rule& rule = {})
+  [[gnu::cold]] explicit Adam(const M& model, const AdamOptions& o = {}, const Rule& rule = {})
       : options(o), first(zeros_like(model, rule)), second(zeros_like(model, rule)) {
     if (o.amsgrad) largest = second;
     require(o.rate >= 0 && o.beta1 >= 0 && o.beta1 < 1 && o.beta2 >= 0 && o.beta2 < 1 && o.epsilon >= 0 &&
@@ -88,7 +88,7 @@ struct Adam {
   }
 
   /// The numbers of this step for one parameter. Both bias corrections are folded into the rate and epsilon.
-  cpu::AdamStep step_of(const ParameterOptions& p) const {
+  [[gnu::noinline]] cpu::AdamStep step_of(const ParameterOptions& p) const {
     const double correct1 = 1 - std::pow(options.beta1, double(steps));
     const double correct2 = std::sqrt(1 - std::pow(options.beta2, double(steps)));
     const double rate = options.rate * p.rate, decay = options.weight_decay * p.decay;

@@ -32,7 +32,7 @@ bool is_row_sparse(const Tensor<T, Rank>& gradient) {
 
 namespace detail {
 /// The marks of a row-sparse gradient on a GPU, made at their first use.
-inline char* device_marks(Block& block, std::int64_t rows) {
+[[gnu::noinline]] inline char* device_marks(Block& block, std::int64_t rows) {
   auto& touched = *block.touched;
   if (!touched.marks) {
     touched.device = block.device.index;
@@ -43,7 +43,7 @@ inline char* device_marks(Block& block, std::int64_t rows) {
   return touched.marks;
 }
 
-inline const char* touched_rows(Block& block, std::int64_t rows) {
+[[gnu::noinline]] inline const char* touched_rows(Block& block, std::int64_t rows) {
   if (!block.touched || block.touched->all) return nullptr;
   if constexpr (has_cuda) {
     if (block.device.is_cuda()) return device_marks(block, rows);
@@ -53,7 +53,7 @@ inline const char* touched_rows(Block& block, std::int64_t rows) {
 }
 
 /// Clears `rows` rows of `row_bytes` each, or those of them that were touched.
-inline void zero_rows(Block& block, std::int64_t rows, std::size_t row_bytes) {
+[[gnu::noinline]] inline void zero_rows(Block& block, std::int64_t rows, std::size_t row_bytes) {
   auto* touched = block.touched;
   char* data = static_cast<char*>(block.data());
   if constexpr (has_cuda) {
@@ -75,6 +75,13 @@ inline void zero_rows(Block& block, std::int64_t rows, std::size_t row_bytes) {
   }
   touched->rows.clear();
 }
+
+template <class T>
+[[gnu::noinline]] bool any_but_zero(const T* x, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i)
+    if (x[i] != T(0)) return true;
+  return false;
+}
 }  // namespace detail
 
 /// For optimizers, before they trust the list of rows: a gradient whose list is empty but that holds something other
@@ -83,11 +90,7 @@ inline void zero_rows(Block& block, std::int64_t rows, std::size_t row_bytes) {
 template <class T, int Rank>
 void notice_hand_written(Tensor<T, Rank>& gradient) {
   if (!is_row_sparse(gradient) || gradient.device().is_cuda() || !gradient.storage()->touched->rows.empty()) return;
-  for (auto x : gradient.span())
-    if (x != T(0)) {
-      gradient.storage()->touched->all = true;
-      return;
-    }
+  if (detail::any_but_zero(std::as_const(gradient).data(), gradient.size())) gradient.storage()->touched->all = true;
 }
 
 /// A mark for every row of a row-sparse gradient that was touched; null for any other gradient.

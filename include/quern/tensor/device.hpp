@@ -20,6 +20,8 @@ struct Device {
   friend constexpr bool operator==(Device, Device) = default;
 };
 
-inline void append_text(std::string& out, Device d) { out += d.is_cpu() ? "cpu" : "cuda:" + std::to_string(d.index); }
+[[gnu::cold, gnu::noinline]] inline void append_text(std::string& out, Device d) {
+  out += d.is_cpu() ? "cpu" : "cuda:" + std::to_string(d.index);
+}
 
 }  // namespace quern::inline QUERN_ABI

@@ -54,9 +54,8 @@ void convert(const X* x, Y* y, std::int64_t n);
 void zero_rows(void* data, std::int64_t rows, std::size_t row_bytes, char* marks);
 }  // namespace cuda
 
-/// Throws Error when this program cannot compute on `d`. `what` names the op that asks.
-inline void check_usable(Device d, const char* what = "device") {
-  if (d.is_cpu()) return;
+namespace detail {
+[[gnu::noinline]] inline void check_gpu(Device d, const char* what) {
   if constexpr (has_cuda) {
     static const int devices = cuda::device_count();
     check(devices > 0, what, ": asked for ", d, ", but there is no CUDA device: ", cuda::why_no_device());
@@ -66,6 +65,12 @@ inline void check_usable(Device d, const char* what = "device") {
     check(false, what, ": asked for ", d, ", but this program was built without a CUDA part; link quern::cuda, or ",
           "choose Device::cpu()");
   }
+}
+}  // namespace detail
+
+/// Throws Error when this program cannot compute on `d`. `what` names the op that asks.
+inline void check_usable(Device d, const char* what = "device") {
+  if (!d.is_cpu()) detail::check_gpu(d, what);
 }
 
 /// memset on a device.

@@ -74,7 +74,7 @@ Packed<T> to(const Packed<T>& x, Device device) {
 
 /// Throws unless `offsets` cut `rows` rows into texts. On a GPU only their number is checked: they were made by `pack`
 /// or by an op, and reading them back would wait for all work before.
-inline void check_offsets(const char* op, const Offsets& offsets, std::int64_t rows, Caller at) {
+[[gnu::noinline]] inline void check_offsets(const char* op, const Offsets& offsets, std::int64_t rows, Caller at) {
   const auto n = offsets.size();
   if (offsets.device().is_cuda()) return require(n >= 1, op, ": no offsets (", at, ")");
   require(n >= 1 && offsets(0) == 0 && offsets(n - 1) == rows, op, ": offsets ", offsets.shape(),

@@ -48,7 +48,7 @@ class Random {
   }
 
   /// An integer in [0, n), by multiplication of 64 bits: the bias is below n / 2^64.
-  std::uint64_t below(std::uint64_t n, std::uint32_t op, std::uint64_t element) const {
+  [[gnu::noinline]] std::uint64_t below(std::uint64_t n, std::uint32_t op, std::uint64_t element) const {
     const auto b = block(op, element);
     const std::uint64_t r = (std::uint64_t(b[0]) << 32) | b[1];
     __extension__ using Wide = unsigned __int128;

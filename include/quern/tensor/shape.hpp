@@ -12,6 +12,12 @@
 
 namespace quern::inline QUERN_ABI {
 
+namespace detail {
+[[noreturn, gnu::cold, gnu::noinline]] inline void throw_too_large() {
+  throw_invalid("shape: the product of the extents is above 2^56");
+}
+}  // namespace detail
+
 template <int Rank>
 struct Shape {
   std::array<std::int64_t, Rank> extents{};
@@ -26,11 +32,10 @@ struct Shape {
   constexpr std::int64_t size() const {
     std::int64_t n = 1;
     for (auto e : extents)
-      if (__builtin_mul_overflow(n, e, &n) || n > largest) too_large();
+      if (__builtin_mul_overflow(n, e, &n) || n > largest) detail::throw_too_large();
     return n;
   }
   static constexpr std::int64_t largest = std::int64_t{1} << 56;  // elements; their bytes still fit 63 bits
-  [[noreturn]] static void too_large() { throw_invalid("shape: the product of the extents is above 2^56"); }
 
   /// The extent of the last axis.
   constexpr std::int64_t last() const requires(Rank > 0) { return extents[Rank - 1]; }

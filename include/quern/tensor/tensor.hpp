@@ -76,7 +76,7 @@ class Tensor {
   }
 
   /// A tensor over memory that is already there.
-  static Tensor adopt(Storage storage, Shape<Rank> shape) {
+  [[gnu::noinline]] static Tensor adopt(Storage storage, Shape<Rank> shape) {
     detail::require_room(storage, shape, std::size_t(shape.size()) * sizeof(T));
     Tensor t;
     t.storage_ = std::move(storage);
@@ -85,7 +85,7 @@ class Tensor {
   }
 
   /// Values in row-major order; their number must fit the shape.
-  static Tensor of(Shape<Rank> shape, std::span<const T> values, Device device = {}) {
+  [[gnu::noinline]] static Tensor of(Shape<Rank> shape, std::span<const T> values, Device device = {}) {
     require(std::int64_t(values.size()) == shape.size(), "tensor: shape ", shape, " wants ", shape.size(),
             " values, got ", values.size());
     Tensor t = empty(shape, device);
@@ -106,7 +106,7 @@ class Tensor {
   }
 
   /// The same elements on another device; on the same one a copy.
-  Tensor to(Device device) const {
+  [[gnu::noinline]] Tensor to(Device device) const {
     check_usable(device, "to");
     Tensor t;
     t.storage_ = storage_.to(device);
@@ -118,14 +118,18 @@ class Tensor {
   Tensor share() const { return share(shape_); }
   /// The same memory seen with other extents of the same product.
   template <int R>
-  Tensor<T, R> share(Shape<R> shape) const {
+  [[gnu::noinline]] Tensor<T, R> share(Shape<R> shape) const {
     detail::require_shareable(shape, shape.size(), shape_, size());
     return Tensor<T, R>::adopt(storage_, shape);
   }
 
   const Shape<Rank>& shape() const { return shape_; }
   std::int64_t extent(int axis) const { return shape_[axis]; }
-  std::int64_t size() const { return storage_ ? shape_.size() : 0; }
+  std::int64_t size() const {  // memory was found for as many, so their product is not checked again
+    std::int64_t n = storage_ ? 1 : 0;
+    for (auto e : shape_.extents) n *= e;
+    return n;
+  }
   std::size_t bytes() const { return std::size_t(size()) * sizeof(T); }
   Device device() const { return storage_.device(); }
   const Storage& storage() const { return storage_; }
@@ -151,14 +155,14 @@ class Tensor {
   const T& operator()(std::integral auto... i) const { return view()(i...); }
 
   /// The only element.
-  T item() const {
+  [[gnu::noinline]] T item() const {
     require(size() == 1, "item: expected one element, the tensor is ", shape_);
     T value;
     copy_bytes(&value, Device::cpu(), data(), device(), sizeof value);
     return value;
   }
 
-  void fill(T value) {
+  [[gnu::noinline]] void fill(T value) {
     if (device().is_cpu()) return void(std::fill_n(data(), size(), value));
     Tensor on_host = empty(shape_);
     on_host.fill(value);

@@ -26,7 +26,7 @@ struct Path {
   std::int64_t index = 0;
 
   /// "blocks.0.norm.weight"
-  std::string text() const {
+  [[gnu::cold, gnu::noinline]] std::string text() const {
     if (!parent) return {};
     std::string out = parent->text();
     if (!out.empty()) out += '.';
@@ -60,13 +60,17 @@ concept Sequence = requires(M& m) {
   m.size(), m[0];
 };
 
+[[gnu::noinline]] inline void require_size(const Path& path, std::size_t size, std::size_t other) {
+  require(other == size, path, ": the models have different numbers of elements, ", size, " and ", other);
+}
+
 /// Gives an empty sequence the size of the first; throws where both have one and they differ.
 void match_size(const Path& path, std::size_t size, auto& other) {
   using Other = std::remove_reference_t<decltype(other)>;
   if constexpr (!std::is_const_v<Other> && requires { other.resize(size); }) {
     if (other.empty()) other.resize(size);
   }
-  require(other.size() == size, path, ": the models have different numbers of elements, ", size, " and ", other.size());
+  require_size(path, size, other.size());
 }
 void match_presence(const Path& path, auto& other) {
   if constexpr (!std::is_const_v<std::remove_reference_t<decltype(other)>>) {
@@ -116,7 +120,8 @@ void walk_tensors(F&& f, A& a, B&... b) {
 
 namespace detail {
 /// For one parameter; `seen` are those before it. Out of the template, as all of a walk's work that can be.
-inline void name_parameter(const Path& path, const Storage& memory, std::vector<Storage>& seen) {
+[[gnu::cold, gnu::noinline]] inline void name_parameter(const Path& path, const Storage& memory,
+                                                        std::vector<Storage>& seen) {
   if (!memory) return;
   for (const auto& other : seen)
     require(!(other == memory), path, ": shares its memory with another parameter (", other->name, ")");
@@ -125,7 +130,7 @@ inline void name_parameter(const Path& path, const Storage& memory, std::vector<
 }
 
 /// Makes fresh memory the zero gradient of the parameter at `path`.
-inline void begin_gradient(const Path& path, const Storage& memory) {
+[[gnu::cold, gnu::noinline]] inline void begin_gradient(const Path& path, const Storage& memory) {
   if (!memory) return;
   memory->name = path.text();
   memory->begin_rows();
@@ -134,7 +139,7 @@ inline void begin_gradient(const Path& path, const Storage& memory) {
 
 /// Writes every parameter's path into its memory, so that messages of ops can name it. Throws where two parameters
 /// share memory: a weight used twice is one member used twice.
-void name_parameters(auto& model) {
+[[gnu::cold]] void name_parameters(auto& model) {
   std::vector<Storage> seen;
   walk_tensors([&](const Path& path, auto& w) { detail::name_parameter(path, w.storage(), seen); }, model);
 }
@@ -179,7 +184,7 @@ ParameterOptions options_of(const Rule& rule, const Path& path) {
 
 /// A zero gradient for every trained parameter; tensors the rule does not train stay empty, settings are copied.
 template <class M, class Rule = TrainAll>
-M zeros_like(const M& model, const Rule& rule = {}) {
+[[gnu::cold]] M zeros_like(const M& model, const Rule& rule = {}) {
   M zeros;
   walk(
       [&](const Path& path, const auto& w, auto& z) {

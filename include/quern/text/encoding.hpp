@@ -61,7 +61,8 @@ namespace detail {
   return out;
 }
 
-[[noreturn]] inline void throw_not(Encoding e, std::string_view bytes, std::size_t at, std::string_view path) {
+[[noreturn, gnu::cold]] inline void throw_not(Encoding e, std::string_view bytes, std::size_t at,
+                                              std::string_view path) {
   const bool cut = bytes.size() - at < 4 && bytes.find('\n', at) == std::string_view::npos;
   throw_error(text_of(path, ":", line_of(bytes, at), ": byte ", at, " is not ", e, ": ", hex_bytes(bytes, at),
                       cut ? "; the file ends inside a character: is it truncated?" : "",
@@ -184,21 +185,10 @@ class EncodingEvidence {
   void add(std::string_view bytes, std::string_view name = "") {
     note_signature(bytes);
     add_utf8(bytes);
-    if (bad_bytes_ == 0) return;
-    for (std::size_t begin = 0, number = 1; begin < bytes.size(); ++number) {
-      const std::size_t end = std::min(bytes.find('\n', begin), bytes.size());
-      const std::string_view line = bytes.substr(begin, end - begin);
-      if (first_invalid_utf8(line) != std::string_view::npos) {
-        if (not_utf8_lines_++ == 0) first_ = text_of("line ", number, name.empty() ? "" : " of ", name);
-        add_gb18030(line);
-      } else if (!has_gb18030_form(line)) {
-        ++only_utf8_lines_;
-      }
-      begin = end + 1;
-    }
+    if (bad_bytes_ > 0) add_lines(bytes, name);
   }
 
-  EncodingGuess guess() const {
+  [[gnu::cold]] EncodingGuess guess() const {
     if (!signature_.empty()) return {{}, signature_};
     if (not_utf8_lines_ == 0) {
       if (utf8_characters_ == 0) return {Encoding::utf8, "UTF-8: all bytes are ASCII"};
@@ -234,7 +224,7 @@ class EncodingEvidence {
 
  private:
   /// Kinds of files that are no text of one of the three encodings, by their first bytes.
-  void note_signature(std::string_view bytes) {
+  [[gnu::cold]] void note_signature(std::string_view bytes) {
     using namespace std::literals;
     const auto starts = [&](std::string_view s) { return bytes.starts_with(s); };
     if (starts("\xFF\xFE"sv) || starts("\xFE\xFF"sv)) {
@@ -246,6 +236,21 @@ class EncodingEvidence {
       signature_ = "the file is compressed (gzip, xz, zip, zstd or bzip2 by its first bytes); unpack it first";
     } else if (bytes.find('\0') != std::string_view::npos) {
       signature_ = "the file holds NUL bytes: it is binary, or UTF-16; convert it to UTF-8 first";
+    }
+  }
+
+  /// Of a file that is not all UTF-8: line by line.
+  [[gnu::cold]] void add_lines(std::string_view bytes, std::string_view name) {
+    for (std::size_t begin = 0, number = 1; begin < bytes.size(); ++number) {
+      const std::size_t end = std::min(bytes.find('\n', begin), bytes.size());
+      const std::string_view line = bytes.substr(begin, end - begin);
+      if (first_invalid_utf8(line) != std::string_view::npos) {
+        if (not_utf8_lines_++ == 0) first_ = text_of("line ", number, name.empty() ? "" : " of ", name);
+        add_gb18030(line);
+      } else if (!has_gb18030_form(line)) {
+        ++only_utf8_lines_;
+      }
+      begin = end + 1;
     }
   }
 

@@ -98,7 +98,7 @@ class Tokenizer {
 
   /// The bytes of the emoji at `at` with what modifies it: a skin tone, the second letter of a flag, a selector, and
   /// emoji tied to it by a zero-width joiner.
-  static std::size_t emoji_bytes(std::string_view text, std::size_t at) {
+  [[gnu::noinline]] static std::size_t emoji_bytes(std::string_view text, std::size_t at) {
     constexpr char32_t joiner = 0x200D;
     const auto flag = [](char32_t c) { return detail::in(c, 0x1F1E6, 0x1F1FF); };
     const CodePoint first = code_point_at(text, at);
@@ -116,7 +116,7 @@ class Tokenizer {
   }
 
   /// Cuts a word before 's 've n't 're 'd 'll, as often as they occur.
-  static void split_contractions(std::string_view word, Take f) {
+  [[gnu::noinline]] static void split_contractions(std::string_view word, Take f) {
     std::size_t begin = 0;
     const auto cut = [&](std::size_t at) {
       if (at > begin) f(word.substr(begin, at - begin));

@@ -56,7 +56,7 @@ class Vocabulary {
   Vocabulary() { tokens_.add(unknown); }
 
   /// Tokens by falling count, equal counts by bytes: the order of the texts changes nothing.
-  static Vocabulary of(const TokenCounts& counts, VocabularyOptions options = {}) {
+  [[gnu::cold]] static Vocabulary of(const TokenCounts& counts, VocabularyOptions options = {}) {
     require(options.min_count >= 1, "vocabulary: min_count ", options.min_count, " is below 1");
     require(options.max_size >= 0, "vocabulary: max_size ", options.max_size, " is below 0");
     std::vector<std::int64_t> order;
