@@ -106,10 +106,12 @@ for path in args.files:
     different += compare(path, lines, tokenizer)
 if args.generate:
     made = UnicodeLines(args.seed, sorted(tokenizer.get_vocab()))
+    lines = made.every()
+    total += len(lines)
+    different += compare("every code point", lines, tokenizer)
     for first in range(0, args.generate, 100000):
         lines = [made.line(i) for i in range(first, min(first + 100000, args.generate))]
         total += len(lines)
         different += compare(f"made up, {first} to {first + len(lines) - 1}", lines, tokenizer)
-    print(f"{len(made.seen)} of the {sys.maxunicode + 1 - 2048} code points came up in them")
 print(f"{total} lines compared in {time.time() - begin:.0f} s, {different} differ")
 sys.exit(different > 0)

@@ -2,7 +2,7 @@
 
   lines = UnicodeLines(seed=1, tokens=vocabulary)
   lines.line(0)                                     # bytes, mostly UTF-8, without a line end
-  len(lines.seen)                                   # how many code points have come so far
+  lines.every()                                     # a line for each block, with every code point
 """
 import random
 import sys
@@ -28,7 +28,7 @@ class UnicodeLines:
               b"\xe0\x80\x80", b"\xf8\x88\x80\x80\x80"]
 
     def __init__(self, seed, tokens):
-        self.random, self.seen = random.Random(seed), set()
+        self.random = random.Random(seed)
         self.tokens = [t.removeprefix("##") for t in tokens]
         self.marks = of_category("Mn", "Mc", "Me")
         self.invisible = of_category("Zs", "Zl", "Zp", "Cc", "Cf")
@@ -64,12 +64,14 @@ class UnicodeLines:
         letters = pick(("abcxyz", "abcé\u0301", "абв", "한국\u200b"))  # around 100 characters, the longest word
         return "".join(pick(letters) for _ in range(self.random.randint(95, 130)))
 
+    def every(self):
+        return ["".join(f"{chr(c)} e{chr(c)}\u0316A " for c in range(b, b + BLOCK) if c != 10).encode() for b in self.blocks]
+
     def line(self, i):
         """Every block in turn, so that none is left out."""
         blocks = self.varied if i % 2 else self.blocks
         block = blocks[i // 2 % len(blocks)]
         text = self.some(10, lambda: self.piece(block) + self.random.choice(("", " ")))
-        self.seen.update(text)
         line = text.encode()
         while self.random.random() < 0.1:
             at = self.random.randint(0, len(line))
