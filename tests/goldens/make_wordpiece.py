@@ -4,7 +4,8 @@
   tests/goldens/make_wordpiece.py          needs: pip install tokenizers
 
 "tokenizers": each a whole tokenizer.json. "cases": tokenizer, text (bytes in hex), perhaps a second text and settings,
-and what encode gives. "characters": of every 4,096 code points in three of their planes, a hash of the words that
+and what encode gives. "pairs": for every strategy, direction and padding, a hash of what becomes of 200 pairs of texts,
+which the test draws as here. "characters": of every 4,096 code points in three of their planes, a hash of the words that
 BertNormalizer and BertPreTokenizer make of a text with each of them, and of their offsets.
 """
 import json
@@ -116,17 +117,51 @@ for settings in (dict(), dict(length=7), dict(pad_to_multiple_of=8), dict(direct
                     "tokens": [e.tokens for e in padded], "offsets": [e.offsets for e in padded]})
 
 
+fnv_start = 0xCBF29CE484222325
+
+
 def fnv(h, data):
     for byte in data:
         h = (h ^ byte) * 0x100000001B3 % 2**64
     return h
 
 
+pair_words = "the film unaffable naïve 中文 [MASK] don't é\u0316x 한국어 zzz \u200d hello, CAFÉ 3.14 foo".split()
+pairs = []
+for strategy in ("longest_first", "only_first", "only_second"):
+    for direction in ("left", "right"):
+        for padding in (None, dict(length=12), dict(pad_to_multiple_of=8), dict(direction="left", pad_type_id=1, length=7)):
+            state, h = len(pairs), fnv_start
+
+            def draw(n):
+                global state
+                state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
+                return (state >> 33) % n
+
+            tokenizer = made["uncased"]
+            for i in range(200):
+                first, second = (" ".join(pair_words[draw(len(pair_words))] for _ in range(draw(12))) for _ in range(2))
+                length, special = draw(24) + 3, draw(8) > 0
+                tokenizer.enable_truncation(length, strategy=strategy, direction=direction)
+                tokenizer.enable_padding(pad_token="[PAD]", **padding) if padding else tokenizer.no_padding()
+                try:
+                    e = tokenizer.encode(first, second, add_special_tokens=special)
+                except Exception:
+                    h = fnv(h, b"refused\n")
+                    continue
+                for row in zip(e.ids, e.tokens, e.offsets, e.type_ids, e.attention_mask):
+                    h = fnv(h, "{} {} {} {} {} {}\n".format(row[0], row[1], *row[2], *row[3:]).encode())
+                h = fnv(h, b"\n")
+            pairs.append({"truncate": strategy, "from_left": direction == "left", "padding": padding, "hash": f"{h:016x}"})
+made["uncased"].no_truncation()
+made["uncased"].no_padding()
+
+
 def words_hash(normalizer, text):
     parts = PreTokenizedString(text)
     parts.normalize(normalizer.normalize)
     pre_tokenizers.BertPreTokenizer().pre_tokenize(parts)
-    h = 0xCBF29CE484222325
+    h = fnv_start
     for word, (begin, end), _ in parts.get_splits(offset_referential="original", offset_type="char"):
         h = fnv(h, f"{word}\n{begin} {end}\n".encode())
     return f"{h:016x}"
@@ -149,7 +184,8 @@ lines = ['{"made_with": "tokenizers ' + tokenizers.__version__ + '",', '"vocabul
          '"tokenizers": {']
 lines += [",\n".join(f'"{name}": {json.dumps(whole)}' for name, whole in made_json.items()), "},", '"cases": [']
 lines += [",\n".join(json.dumps(c) for c in cases), "],", '"padded": [']
-lines += [",\n".join(json.dumps(b) for b in batches), "],", '"characters": [']
+lines += [",\n".join(json.dumps(b) for b in batches), "],", '"pair_words": ' + json.dumps(pair_words) + ',', '"pairs": [']
+lines += [",\n".join(json.dumps(p) for p in pairs), "],", '"characters": [']
 lines += [",\n".join(json.dumps(c) for c in characters), "]}"]
 FILE.write_text("\n".join(lines) + "\n")
 print(len(cases), "cases")

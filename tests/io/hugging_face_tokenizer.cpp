@@ -56,6 +56,26 @@ EncodeOptions options_of(const Json& golden, const WordPiece& wordpiece) {
           .from_left = golden["from_left"].get<bool>()};
 }
 
+PadOptions pad_options_of(const Json& settings) {
+  return {.length = settings.value("length", 0),
+          .multiple_of = settings.value("pad_to_multiple_of", 0),
+          .left = settings.value("direction", "right") == "left",
+          .type = settings.value("pad_type_id", 0)};
+}
+
+/// As fnv of make_wordpiece.py.
+struct Hash {
+  std::uint64_t h = 0xCBF29CE484222325;
+  void add(std::string_view bytes) {
+    for (const char c : bytes) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001B3;
+  }
+  std::string hex() const {
+    char text[24];
+    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(h));
+    return text;
+  }
+};
+
 /// What loading a tokenizer.json says that is the uncased one with `change` made to it.
 std::string refused(auto&& change) {
   Json file = goldens()["tokenizers"]["uncased"];
@@ -112,10 +132,7 @@ TEST_CASE("wordpiece: batches are padded as tokenizers does") {
     std::vector<Pieces> batch;
     for (const char* text : {"hello", "the film was not good", ""}) batch.push_back(wordpiece.encode(text));
     const Json& settings = golden["settings"];
-    pad(batch, {.length = settings.value("length", 0),
-                .multiple_of = settings.value("pad_to_multiple_of", 0),
-                .left = settings.value("direction", "right") == "left",
-                .type = settings.value("pad_type_id", 0)});
+    pad(batch, pad_options_of(settings));
     CAPTURE(settings.dump());
     for (std::size_t i = 0; i < 3; ++i) {
       CHECK(Json(batch[i].ids) == golden["ids"][i]);
@@ -126,17 +143,60 @@ TEST_CASE("wordpiece: batches are padded as tokenizers does") {
   }
 }
 
+TEST_CASE("wordpiece: pairs at random are cut and padded as tokenizers does") {
+  const WordPiece wordpiece = golden_tokenizer("uncased");
+  const auto words = goldens()["pair_words"].get<std::vector<std::string>>();
+  REQUIRE(goldens()["pairs"].size() == 24);
+  std::uint64_t seed = 0;
+  for (const Json& golden : goldens()["pairs"]) {
+    std::uint64_t state = seed++;
+    const auto draw = [&](std::uint64_t n) {
+      state = state * 6364136223846793005 + 1442695040888963407;
+      return (state >> 33) % n;
+    };
+    const auto draw_text = [&] {
+      std::string text;
+      for (std::uint64_t i = 0, n = draw(12); i < n; ++i) (text += i == 0 ? "" : " ") += words[draw(words.size())];
+      return text;
+    };
+    CAPTURE(golden.dump());
+    Hash all;
+    for (int i = 0; i < 200; ++i) {
+      const std::string first = draw_text(), second = draw_text();
+      Json settings = golden;
+      settings["max_tokens"] = draw(24) + 3;
+      EncodeOptions options = options_of(settings, wordpiece);
+      options.special = draw(8) > 0;
+      Pieces pieces;
+      try {
+        pieces = wordpiece.encode(first, second, options);
+      } catch (const Error&) {
+        all.add("refused\n");
+        continue;
+      }
+      const Json& padding = golden["padding"];
+      if (!padding.is_null()) pad({&pieces, 1}, pad_options_of(padding));
+      const bool left = !padding.is_null() && pad_options_of(padding).left;
+      for (std::int64_t j = 0; j < pieces.size(); ++j) {
+        const std::size_t k = std::size_t(j);
+        const bool real = left ? j >= pieces.padding : j < pieces.size() - pieces.padding;
+        all.add(text_of(pieces.ids[k], " ", pieces.tokens[k], " ", pieces.offsets[k].begin, " ", pieces.offsets[k].end,
+                        " ", pieces.types[k], " ", int(real), "\n"));
+      }
+      all.add("\n");
+    }
+    CHECK(all.hex() == golden["hash"].get<std::string>());
+  }
+}
+
 TEST_CASE("wordpiece: words and offsets around every character are those of tokenizers") {
   const BertWords on, off({.lowercase = false, .strip_accents = false, .chinese = false, .clean = false});
   const auto hash = [](const BertWords& words, const std::string& text) {
-    std::uint64_t h = 0xCBF29CE484222325;
+    Hash all;
     words.each(text, [&](std::string_view word, std::span<const std::int32_t> at) {
-      for (const char c : text_of(word, "\n", at.front(), " ", at.back() + 1, "\n"))
-        h = (h ^ static_cast<unsigned char>(c)) * 0x100000001B3;
+      all.add(text_of(word, "\n", at.front(), " ", at.back() + 1, "\n"));
     });
-    char hex[24];
-    std::snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(h));
-    return std::string(hex);
+    return all.hex();
   };
   for (const Json& golden : goldens()["characters"]) {
     const auto first = golden[0].get<char32_t>();

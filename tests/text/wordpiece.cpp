@@ -76,6 +76,9 @@ TEST_CASE("wordpiece: a saved vocabulary is read again") {
 TEST_CASE("wordpiece: cutting asks for what can be") {
   const WordPiece wordpiece(small);
   CHECK(wordpiece.encode("a b", {.max_tokens = 2}).ids == std::vector<std::int32_t>{2, 3});
+  const EncodeOptions no_room = {.max_tokens = 3, .truncate = Truncate::only_second};
+  CHECK(wordpiece.encode("a b", "a", no_room).ids == std::vector<std::int32_t>{2, 3, 3});
+  CHECK_THROWS_AS(wordpiece.encode("a b", no_room), Error);
   CHECK_THROWS_WITH_AS(wordpiece.encode("a", {.max_tokens = 1}),
                        "encode: max_tokens is 1, but there are 2 special tokens", Error);
   CHECK_THROWS_AS(wordpiece.encode("a", {.max_tokens = -1}), InvalidArgument);

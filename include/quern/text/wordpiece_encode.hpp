@@ -187,7 +187,10 @@ inline Pieces WordPiece::framed(Pieces* first, Pieces* second, const EncodeOptio
     const std::int64_t most = options.max_tokens - specials;
     check(most >= 0, "encode: max_tokens is ", options.max_tokens, ", but there are ", specials, " special tokens");
     const std::int64_t a = first->size(), b = second ? second->size() : 0, gone = a + b - most;
-    if (gone > 0 && options.truncate == Truncate::longest_first) {
+    if (most == 0) {  // nothing of either text, whichever was to be cut: so does `tokenizers`
+      detail::truncate(*first, 0, options.from_left);
+      if (second) detail::truncate(*second, 0, options.from_left);
+    } else if (gone > 0 && options.truncate == Truncate::longest_first) {
       const auto [kept_a, kept_b] = second ? detail::kept_of_pair(a, b, most) : std::pair{most, std::int64_t(0)};
       detail::truncate(*first, kept_a, options.from_left);
       if (second) detail::truncate(*second, kept_b, options.from_left);
