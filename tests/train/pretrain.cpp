@@ -66,11 +66,11 @@ TEST_CASE("pretrain: a masked language model learns to count") {
   auto model = make_bert_masked_lm(tiny, 1);
   const MaskedLanguageModel objective(Masking(wordpiece(), {.rate = 0.2}));
   const PretrainResult r =
-      pretrain(model, objective, texts, {.epochs = 60, .batch = 16, .rate = 1e-2, .held = 0.1, .seed = 2});
-  REQUIRE(r.history.size() == 60);
+      pretrain(model, objective, texts, {.epochs = 30, .batch = 16, .rate = 1e-2, .held = 0.1, .seed = 2});
+  REQUIRE(r.history.size() == 30);
   CHECK(r.history.front().held_loss > 1.5);  // ln 20 = 3.0 without any knowledge
-  CHECK(r.history.back().held_loss < 1);
-  CHECK(r.history.back().held_accuracy > 0.7);
+  CHECK(r.history.back().held_loss < 1.4);
+  CHECK(r.history.back().held_accuracy > 0.4);
   CHECK(r.tokens_per_second > 0);
   CHECK_FALSE(r.interrupted);
 }
@@ -79,14 +79,14 @@ TEST_CASE("pretrain: in bf16, with weights kept in float") {
   const Encoded texts = counting_texts(100);
   auto model = make_bert_masked_lm(tiny, 1);
   const MaskedLanguageModel objective(Masking(wordpiece(), {.rate = 0.2}));
-  const auto r = pretrain_in<bf16>(model, objective, texts, {.epochs = 30, .batch = 16, .rate = 1e-2, .held = 0.1});
+  const auto r = pretrain_in<bf16>(model, objective, texts, {.epochs = 20, .batch = 16, .rate = 1e-2, .held = 0.1});
   CHECK(r.history.back().held_loss < r.history.front().held_loss - 0.5);
 }
 
 TEST_CASE("pretrain: SimCSE finds the partner of a pair, and spreads sentences without pairs") {
   const Encoded texts = counting_texts(120);
   auto model = make_bert_sentence(tiny, 1);
-  const auto r = pretrain(model, Contrast(0.1, 120), texts, {.epochs = 30, .batch = 12, .rate = 3e-3, .held = 0.1});
+  const auto r = pretrain(model, Contrast(0.1, 120), texts, {.epochs = 20, .batch = 12, .rate = 3e-3, .held = 0.1});
   CHECK(r.history.back().held_loss < r.history.front().held_loss - 0.3);
   CHECK(r.history.back().held_accuracy > r.history.front().held_accuracy);
 
