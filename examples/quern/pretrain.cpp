@@ -16,6 +16,7 @@
 #include <quern/train/pretrain.hpp>
 
 #include "commands.hpp"
+#include "from_config.hpp"
 #include "one_run.hpp"
 #include "pretrain_settings.hpp"
 #include "reading.hpp"
@@ -68,18 +69,28 @@ BertConfig config_of(const PretrainSettings& s, const WordPiece& wordpiece) {
 nlohmann::ordered_json json_of(const PretrainSettings& s) {
   nlohmann::ordered_json json;
   PretrainSettings::visit([&](const char* name, const auto& value, const char*) { json[name] = value; }, s);
+  make_absolute(json, {"data", "from"});
   return json;
 }
 
+bool there(const PretrainSettings& s, const char* file) { return RunFolder::exists(s.out + file); }
+
+/// Throws Error when the folder holds a model that neither --force nor --resume covers.
+void check_folder(const PretrainSettings& s) {
+  const bool ours = there(s, "/pretrain.json");
+  check(ours || !there(s, "/config.json"), s.out,
+        ": holds a model that quern pretrain did not write; give another --out");
+  check(s.force || s.resume || !ours, s.out,
+        ": holds a model; give another --out, go on with --resume, or replace it with --force");
+}
+
 void prepare_folder(const PretrainSettings& s) {
-  const auto there = [&](const char* file) { return RunFolder::exists(s.out + file); };
-  if (!s.force)
-    check(s.resume || !(there("/config.json") || there("/pretrain.json")), s.out,
-          ": holds a model; give another --out, go on with --resume, or replace it with --force");
-  if (s.force)
-    for (const char* file : {"/checkpoint.safetensors", "/metrics.json", "/model.safetensors", "/tokenizer.json"})
-      ::unlink((s.out + file).c_str());
-  write_json(s.out + "/pretrain.json", json_of(s));
+  check_folder(s);  // again: another training may have ended here since the first look
+  if (s.force) {
+    RunFolder{s.out}.clear();
+    ::unlink((s.out + "/pretrain.json").c_str());
+  }
+  if (!there(s, "/pretrain.json")) write_json(s.out + "/pretrain.json", json_of(s));  // a resume may still be refused
 }
 
 void save_tokenizer(const PretrainSettings& s, const WordPiece& wordpiece) {
@@ -105,8 +116,8 @@ nlohmann::ordered_json report_of(const PretrainResult& r, std::int64_t weights) 
                                    {"epochs", nlohmann::ordered_json::array()}};
   for (const auto& e : r.history)
     report["epochs"].push_back({{"train_loss", e.train_loss},
-                                {"held_loss", e.held_loss},
-                                {"held_accuracy", e.held_accuracy},
+                                {"dev_loss", e.dev_loss},
+                                {"dev_accuracy", e.dev_accuracy},
                                 {"seconds", e.seconds}});
   return report;
 }
@@ -198,6 +209,12 @@ int run_pretrain(const PretrainSettings& asked) {
   use_threads(asked.threads);
   use_device_named(asked.device, false);
   PretrainSettings s = asked;
+  check_folder(s);
+  if (s.resume && there(s, "/metrics.json") && !there(s, "/checkpoint.safetensors")) {
+    say(text_of(s.out, ": this run has already ended; its metrics:"));
+    print(read_json(s.out + "/metrics.json").dump(s.json ? -1 : 2) + "\n");
+    return 0;
+  }
   auto texts = read_column(s, s.text_column);
   std::vector<std::string> partners;
   if (!s.pair_column.empty()) partners = read_column(s, s.pair_column);

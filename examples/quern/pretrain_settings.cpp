@@ -6,6 +6,7 @@
 #include <quern/text/clean_options.hpp>
 
 #include "commands.hpp"
+#include "from_config.hpp"
 #include "reading.hpp"
 
 using namespace quern;
@@ -78,16 +79,7 @@ void complete_settings(PretrainSettings& s, const std::set<std::string>& given) 
   if (s.resume && std::filesystem::exists(path)) {
     const auto config = read_json(path);
     check(config.is_object(), path, ": expected an object of settings");
-    std::set<std::string> known;
-    PretrainSettings::visit(
-        [&](const char* name, auto& value, const char*) {
-          known.insert(name);
-          if (config.contains(name) && !given.contains(name))
-            value = json_value<std::remove_reference_t<decltype(value)>>(config, name, path);
-        },
-        s);
-    for (const auto& [name, value] : config.items())
-      check(known.contains(name), path, ": '", name, "' is no setting of quern pretrain");
+    apply_config(s, config, path, given, "pretrain");
   }
   check_sizes(s);
   check_numbers(s);

@@ -7,6 +7,7 @@
 #include <quern/io/json.hpp>
 
 #include "commands.hpp"
+#include "from_config.hpp"
 #include "reading.hpp"
 
 namespace {
@@ -105,23 +106,6 @@ void check_together(const TrainSettings& s) {
   if (s.resume && s.force) throw UsageError("train: --resume goes on with a run, --force begins anew; give one");
 }
 
-/// Takes what the file says for every setting that is not in `given`; gives the names of those.
-std::set<std::string> apply_config(TrainSettings& settings, const nlohmann::json& config, const std::string& path,
-                                   const std::set<std::string>& given) {
-  std::set<std::string> known, taken;
-  TrainSettings::visit(
-      [&](const char* name, auto& value, const char*, const char*) {
-        known.insert(name);
-        if (!config.contains(name) || given.contains(name)) return;
-        taken.insert(name);
-        value = quern::json_value<std::remove_reference_t<decltype(value)>>(config, name, path);
-      },
-      settings);
-  for (const auto& [name, value] : config.items())
-    quern::check(known.contains(name), path, ": '", name, "' is no setting of quern train");
-  return taken;
-}
-
 /// The settings in `names` must be some that the model has: one that would do nothing is a mistake.
 void check_belonging(const TrainSettings& s, const std::set<std::string>& from_config, const std::string& config,
                      const std::set<std::string>& given) {
@@ -210,9 +194,9 @@ void complete_settings(TrainSettings& s, const std::set<std::string>& given) {
     s.model = quern::json_value<std::string>(config, "model", path);
   if (is_model(s.model)) {
     const nlohmann::json defaults = config_of(defaults_of(s.model));
-    apply_config(s, defaults, "", given);
+    apply_config(s, defaults, "", given, "train");
   }
-  const auto from_config = apply_config(s, config, path, given);
+  const auto from_config = apply_config(s, config, path, given, "train");
   check_settings(s, from_config, path, given);
 }
 
@@ -223,9 +207,6 @@ nlohmann::ordered_json config_of(const TrainSettings& settings) {
         if (settings.has(models)) config[name] = value;
       },
       settings);
-  for (const char* path : {"data", "from", "vectors", "synonyms"}) {
-    if (!config.contains(path) || config[path] == "") continue;
-    config[path] = std::filesystem::absolute(config[path].get<std::string>()).lexically_normal().string();
-  }
+  make_absolute(config, {"data", "from", "vectors", "synonyms"});
   return config;
 }

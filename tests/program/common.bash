@@ -40,6 +40,23 @@ small_data() {
 }
 tiny="--embedding 8 --filters 6 --epochs 6 --batch 10 --lr 0.02 --patience 6 --seed 3"
 
+# interrupt OUT COMMAND…: Ctrl-C once it has written its first checkpoint; its exit code is 1. Its output is in $here/output.
+interrupt() {
+  local out=$1 pid code
+  shift
+  # A shell gives background jobs no SIGINT; env puts the usual one back.
+  env --default-signal=INT "$@" --out "$out" >"$here/output" 2>&1 &
+  pid=$!
+  for _ in $(seq 200); do
+    sleep 0.05
+    [ -e "$out/checkpoint.safetensors" ] && break
+  done
+  kill -INT $pid
+  wait $pid
+  code=$?
+  [ $code = 1 ] || fail "Ctrl-C: exit code $code, expected 1"
+}
+
 # same_bytes FILE FILE
 same_bytes() { cmp -s "$1" "$2" || fail "$1 and $2 differ"; }
 

@@ -11,7 +11,7 @@ pretrain="$quern pretrain $here/texts.txt $sizes --epochs 3 --batch 16 --lr 0.01
 
 # From nothing: a folder with its vocabulary, the same bytes each time.
 expect 0 "epoch 3/3  train loss [0-9.]+  held-out loss [0-9.]+  accuracy 0" $pretrain --out "$here/encoder" --threads 1
-expect 0 '"held_accuracy":0\.' $pretrain --out "$here/encoder2" --threads 3 --json --recompute
+expect 0 '"dev_accuracy":0\.' $pretrain --out "$here/encoder2" --threads 3 --json --recompute
 same_bytes "$here/encoder/model.safetensors" "$here/encoder2/model.safetensors"
 for file in config.json model.safetensors vocab.txt tokenizer_config.json pretrain.json metrics.json; do
   [ -s "$here/encoder/$file" ] || fail "no $file"
@@ -26,17 +26,15 @@ expect 0 "the model is in" $pretrain --out "$here/small" --weights bf16 --whole-
 
 # Stopped and gone on with: the bytes of the unbroken run.
 out=$here/stopped
-env --default-signal=INT $pretrain --out "$out" --checkpoint-seconds 0 --epochs 400 >"$here/output" 2>&1 &
-pid=$!
-for _ in $(seq 200); do
-  sleep 0.05
-  [ -e "$out/checkpoint.safetensors" ] && break
-done
-kill -INT $pid
-wait $pid
-[ $? = 1 ] || fail "Ctrl-C: expected exit code 1"
+interrupt "$out" $pretrain --checkpoint-seconds 0 --epochs 400
 grep -q "interrupted: .* go on with --resume" "$here/output" || fail "Ctrl-C does not say how to go on"
+cp "$out/pretrain.json" "$here/before.json"
 expect 1 "epochs: then 400, now 3" $pretrain --out "$out" --resume
+same_bytes "$here/before.json" "$out/pretrain.json" # a refused resume must not cost the settings of the run
+expect 0 "has already ended" "$quern" pretrain --out "$here/encoder" --resume
+program=$(realpath "$quern")
+(cd "$here" && "$program" pretrain texts.txt $sizes --batch 16 --out relative) >"$here/output" 2>&1 || fail "a relative path"
+grep -q "\"$here/texts.txt\"" "$here/relative/pretrain.json" || fail "pretrain.json holds a relative path"
 for attempt in 1 2 3; do
   $pretrain --out "$here/killed" --resume --checkpoint-seconds 0 >"$here/output" 2>&1 &
   pid=$!
@@ -60,6 +58,8 @@ done
 # What can be wrong.
 expect 1 "holds a model; give another --out" $pretrain --out "$here/encoder"
 expect 0 "the model is in" $pretrain --out "$here/encoder2" --force
+tiny_bert "$here/tiny"
+expect 1 "holds a model that quern pretrain did not write" $pretrain --out "$here/tiny" --force
 expect 2 "give a file of texts" "$quern" pretrain --out "$here/none"
 expect 2 "give the folder" "$quern" pretrain "$here/texts.txt"
 expect 2 "--objective: expected mlm or simcse, got mln" $pretrain --out "$here/none" --objective mln

@@ -64,17 +64,7 @@ same_bytes "$here/unbroken/model.safetensors" "$out/model.safetensors"
 
 # Ctrl-C: exit code 1, a folder that predicts, and a run that goes on to the same end.
 out=$here/interrupted
-# A shell gives background jobs no SIGINT; env puts the usual one back.
-env --default-signal=INT $train --out "$out" --epochs 2000 --patience 2000 >"$here/output" 2>&1 &
-pid=$!
-for _ in $(seq 100); do
-  sleep 0.05
-  [ -e "$out/checkpoint.safetensors" ] && break
-done
-kill -INT $pid
-wait $pid
-code=$?
-[ $code = 1 ] || fail "Ctrl-C: exit code $code, expected 1"
+interrupt "$out" $train --epochs 2000 --patience 2000
 grep -q "interrupted: .* holds the" "$here/output" || { fail "Ctrl-C does not say what it kept" && cat "$here/output"; }
 expect 0 "pos|neg" "$quern" predict "$out" "good film"
 [ -e "$out/checkpoint.safetensors" ] || fail "Ctrl-C left no checkpoint to go on from"

@@ -26,53 +26,47 @@ struct ConcatForward {
 
 namespace detail {
 /// The device of the parts that are not empty; that of the first where all are.
-template <class Part>
-Device device_of_parts(const std::vector<Part>& parts) {
-  const Part* main = &parts[0];
+template <class T>
+Device device_of_parts(const std::vector<Tensor<T, 2>>& parts) {
+  const Tensor<T, 2>* main = &parts[0];
   for (const auto& p : parts)
     if (main->size() == 0) main = &p;
-  for (const auto& p : parts) common_device("concat", value(*main), value(p));
+  for (const auto& p : parts) common_device("concat", *main, p);
   return main->device();
 }
 
 /// y = the parts side by side.
-template <class T, class Part>
-void concat_into(const std::vector<Part>& parts, Tensor<T, 2>& y) {
+template <class T>
+void concat_into(const std::vector<Tensor<T, 2>>& parts, Tensor<T, 2>& y) {
   if constexpr (has_kernels<T>) {
     if (y.device().is_cuda()) {
       std::vector<View<const T, 2>> views;
-      for (const auto& p : parts) views.push_back(value(p).view());
+      for (const auto& p : parts) views.push_back(p.view());
       return cuda::concat(views, y.view());
     }
   }
   std::int64_t column = 0;
   for (const auto& p : parts) {
-    cpu::copy_columns(value(p).view(), y.view(), column);
+    cpu::copy_columns(p.view(), y.view(), column);
     column += p.extent(1);
   }
-}
-
-/// Of any parts that have a plain value.
-template <class T, class Part>
-ConcatForward<T> concat_values(const std::vector<Part>& parts, Caller at) {
-  require(!parts.empty(), "concat: no parts (", at, ")");
-  ConcatSaved saved;
-  std::int64_t width = 0;
-  for (const auto& p : parts) {
-    require(p.extent(0) == parts[0].extent(0), "concat: ", described("a part", value(p)), ", ",
-            described("the first", value(parts[0])), "; they must have equally many rows (", at, ")");
-    saved.widths.push_back(p.extent(1));
-    width += p.extent(1);
-  }
-  auto y = Tensor<T, 2>::empty({parts[0].extent(0), width}, device_of_parts(parts));
-  concat_into(parts, y);
-  return {std::move(y), std::move(saved)};
 }
 }  // namespace detail
 
 template <Number T>
 ConcatForward<T> concat_forward(const std::vector<Tensor<T, 2>>& parts, Caller at = Caller::here()) {
-  return detail::concat_values<T>(parts, at);
+  require(!parts.empty(), "concat: no parts (", at, ")");
+  ConcatSaved saved;
+  std::int64_t width = 0;
+  for (const auto& p : parts) {
+    require(p.extent(0) == parts[0].extent(0), "concat: ", described("a part", p), ", ",
+            described("the first", parts[0]), "; they must have equally many rows (", at, ")");
+    saved.widths.push_back(p.extent(1));
+    width += p.extent(1);
+  }
+  auto y = Tensor<T, 2>::empty({parts[0].extent(0), width}, detail::device_of_parts(parts));
+  detail::concat_into(parts, y);
+  return {std::move(y), std::move(saved)};
 }
 
 template <Number T>

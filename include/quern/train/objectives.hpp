@@ -8,7 +8,8 @@
 #pragma once
 #include <cmath>
 #include <cstdint>
-#include <vector>
+#include <span>
+#include <utility>
 
 #include <quern/data/batches.hpp>
 #include <quern/data/mask_tokens.hpp>
@@ -16,6 +17,7 @@
 #include <quern/loss/info_nce.hpp>
 #include <quern/models/bert.hpp>
 #include <quern/ops/slice.hpp>
+#include <quern/train/metrics.hpp>
 
 namespace quern::inline QUERN_ABI {
 
@@ -35,8 +37,8 @@ template <class T>
 std::int64_t count_largest(const Tensor<T, 2>& scores, const Tensor<std::int32_t, 1>& labels) {
   std::int64_t right = 0;
   for (std::int64_t b = 0; b < scores.extent(0); ++b) {
-    const T* row = scores.view().row(b);
-    right += std::max_element(row, row + scores.extent(1)) - row == labels(b);
+    const std::span<const T> row(scores.view().row(b), std::size_t(scores.extent(1)));
+    right += largest(row) == labels(b);
   }
   return right;
 }
@@ -115,25 +117,31 @@ class Contrast {
   static bool has_loss(const Example& e) { return e.texts() > 2; }
 
   auto loss(const auto& model, const Example& e) const {
-    const auto mean = model.mean(e);
-    const auto half = e.texts() / 2;
-    return info_nce(slice(mean, 0, 0, half), slice(mean, 0, half, 2 * half),
-                    {.temperature = temperature_, .cosine = true});
+    const auto [firsts, partners] = halves(model.mean(e));
+    return info_nce(firsts, partners, options());
   }
 
   /// Without pairs there is nothing to measure: without dropout a sentence is equal to itself.
   template <class M>
   ObjectiveScore score(const M& model, const Example& e) const {
     if (!has_loss(e) || pairs_ == 0) return {};
-    const auto half = e.texts() / 2;
-    const auto unit = model(e);  // [2 half, C], each of length 1
-    const auto cosines = matmul(slice(unit, 0, 0, half), slice(unit, 0, half, 2 * half), Transpose::no, Transpose::yes);
-    Tensor<std::int32_t, 1> own(half);
-    for (std::int64_t b = 0; b < half; ++b) own(b) = std::int32_t(b);
-    return {double(loss(model, e).item()) * double(half), detail::count_largest(cosines.to(Device::cpu()), own), half};
+    const auto [firsts, partners] = halves(model.mean(e));
+    const auto [loss, saved] = info_nce_forward(firsts, partners, options());
+    const auto cosines = matmul(saved.queries.vectors, saved.keys.vectors, Transpose::no, Transpose::yes);
+    const auto n = firsts.extent(0);
+    return {double(loss.item()) * double(n),
+            detail::count_largest(cosines.to(Device::cpu()), detail::own_labels(cosines).to(Device::cpu())), n};
   }
 
  private:
+  InfoNceOptions options() const { return {.temperature = temperature_, .cosine = true}; }
+
+  /// Rows [2 B, C] → the first B, the last B.
+  static auto halves(const auto& rows) {
+    const auto half = rows.extent(0) / 2;
+    return std::pair{slice(rows, 0, 0, half), slice(rows, 0, half, 2 * half)};
+  }
+
   double temperature_;
   std::int64_t pairs_;
 };

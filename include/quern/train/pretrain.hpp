@@ -4,26 +4,21 @@
 ///   auto model = make_bert_masked_lm({.vocabulary = 8000, .hidden = 256, .layers = 4, .heads = 4, …}, seed);
 ///   const MaskedLanguageModel objective(Masking(wordpiece));
 ///   PretrainResult r = pretrain(model, objective, encode_blocks(texts, wordpiece, 512), {.epochs = 3});
-///   r.history.back().held_loss;                              // nats a masked token, of texts that were held out
+///   r.history.back().dev_loss;                               // nats a masked token, of texts that were held out
 ///
 /// The last weights are kept. Nothing that happens depends on the number of threads, or on how often the run was killed
 /// and resumed.
 #pragma once
-#include <sys/stat.h>
-
-#include <cerrno>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <utility>
+#include <vector>
 
 #include <quern/data/split.hpp>
 #include <quern/optim/layerwise_decay.hpp>
 #include <quern/optim/schedule.hpp>
-#include <quern/train/checkpoint.hpp>
-#include <quern/train/hooks.hpp>
 #include <quern/train/objectives.hpp>
 #include <quern/train/train_step.hpp>
+#include <quern/train/training_run.hpp>
 
 namespace quern::inline QUERN_ABI {
 
@@ -36,12 +31,8 @@ struct PretrainOptions {
   std::uint64_t seed = 1;
 };
 
-/// Of one epoch. Where nothing is held out, the figures of held-out texts are 0.
-struct PretrainReport {
-  double train_loss = 0, held_loss = 0, held_accuracy = 0, seconds = 0;
-};
 struct PretrainResult {
-  std::vector<PretrainReport> history;
+  std::vector<EpochReport> history;  // "dev" are the texts held out; they have no macro F1
   double seconds = 0, tokens_per_second = 0;
   bool interrupted = false;
 };
@@ -50,15 +41,15 @@ namespace detail {
 
 /// `C` is the type that the steps compute in.
 template <class C, template <class> class M, class T, class Objective>
-class Pretrainer {
+class Pretrainer : TrainingRun {
  public:
   Pretrainer(M<T>& model, const Objective& objective, const Encoded& texts, const PretrainOptions& options,
              const TrainHooks& hooks)
-      : model_(model),
+      : TrainingRun(hooks),
+        model_(model),
         objective_(objective),
         texts_(texts),
         options_(options),
-        hooks_(hooks),
         adam_(model, {.rate = options.rate, .weight_decay = options.weight_decay, .decoupled = true}, rule_),
         grads_(zeros_like(model, rule_)),
         working_(model_, grads_, rule_) {
@@ -79,11 +70,13 @@ class Pretrainer {
                    {"seed", options.seed}}},
                  {"data", fingerprint_of(texts, split_)},
                  {"more", hooks.identity}};
+    if constexpr (!std::is_same_v<C, T>) identity_["precision"] = dtype_name<C>;
   }
 
   PretrainResult run() {
-    if (hooks_.resume && !hooks_.checkpoint.empty()) resume();
-    clock_ = std::chrono::steady_clock::now();
+    resume(model_, adam_, model_);
+    working_.refresh();
+    start_clock();
     while (state_.epoch < options_.epochs) {
       if (!run_epoch()) return save(), finished(true);
       end_epoch();
@@ -93,27 +86,7 @@ class Pretrainer {
   }
 
  private:
-  void resume() {
-    struct stat info;
-    if (::stat(hooks_.checkpoint.c_str(), &info) != 0 && errno == ENOENT) return;  // nothing was written yet
-    load_checkpoint(hooks_.checkpoint, model_, adam_, model_, state_, identity_);
-    working_.refresh();
-    say(text_of(hooks_.checkpoint, ": goes on at epoch ", state_.epoch + 1, ", batch ", state_.batch + 1));
-  }
-  void say(const std::string& line) {
-    if (hooks_.progress) hooks_.progress->line(line);
-  }
-  void note_time() {
-    const auto now = std::chrono::steady_clock::now();
-    const double passed = std::chrono::duration<double>(now - clock_).count();
-    state_.seconds += passed, state_.epoch_seconds += passed, since_save_ += passed;
-    clock_ = now;
-  }
-  void save() {
-    note_time();
-    since_save_ = 0;
-    if (!hooks_.checkpoint.empty()) save_checkpoint(hooks_.checkpoint, model_, adam_, model_, state_, identity_);
-  }
+  void save() { TrainingRun::save(model_, adam_, model_); }  // no best weights: the last are kept
 
   /// The rest of the epoch the state is in; false when asked to stop.
   bool run_epoch() {
@@ -121,22 +94,13 @@ class Pretrainer {
         objective_.plan(texts_, split_.train, options_.batch, options_.seed, std::uint32_t(state_.epoch));
     const auto all = options_.epochs * plan.size();
     const LinearWarmup rate{options_.rate, std::llround(options_.warmup * double(all)), all};
-    std::int64_t texts = 0;  // of this epoch, since this process began
     for (const Batch& batch : Batches(texts_, plan, state_.batch)) {
-      if (hooks_.stop && hooks_.stop->load(std::memory_order_relaxed)) return false;
+      if (stop_asked()) return false;
       adam_.options.rate = rate(state_.step);
       const double loss = step(batch);
-      state_.loss_sum += loss * double(batch.texts()), state_.loss_texts += batch.texts();
       state_.trained_texts += batch.tokens();  // here tokens
-      texts += batch.texts();
-      ++state_.batch, ++state_.step;
-      if (hooks_.scalar && state_.step % hooks_.scalar_steps == 0)
-        scalar("loss/batch", loss), scalar("learning_rate", adam_.options.rate);
-      if (hooks_.progress)
-        hooks_.progress->update({state_.epoch + 1, options_.epochs, state_.batch, plan.size(),
-                                 state_.loss_sum / double(state_.loss_texts), texts});
-      note_time();
-      if (state_.batch < plan.size() && since_save_ >= hooks_.checkpoint_seconds) save();
+      count_batch(loss, batch.texts(), adam_.options.rate, options_.epochs, plan.size());
+      if (save_is_due(plan.size())) save();
     }
     return true;
   }
@@ -176,7 +140,7 @@ class Pretrainer {
     const ObjectiveScore held = score_held();
     note_time();
     EpochReport report;
-    report.train_loss = state_.loss_sum / double(state_.loss_texts);
+    report.train_loss = train_loss();
     report.dev_loss = held.loss(), report.dev_accuracy = held.accuracy(), report.seconds = state_.epoch_seconds;
     state_.history.push_back(report);
     char text[160];
@@ -192,16 +156,12 @@ class Pretrainer {
       scalar("loss/train", report.train_loss);
       if (held.count) scalar("loss/dev", report.dev_loss), scalar("accuracy/dev", report.dev_accuracy);
     }
-    ++state_.epoch;
-    state_.batch = 0, state_.loss_sum = 0, state_.loss_texts = 0, state_.epoch_seconds = 0;
+    next_epoch();
   }
-
-  void scalar(const char* tag, double value) { hooks_.scalar(tag, value, state_.step); }
 
   PretrainResult finished(bool interrupted) {
     PretrainResult result;
-    for (const auto& e : state_.history)
-      result.history.push_back({e.train_loss, e.dev_loss, e.dev_accuracy, e.seconds});
+    result.history = state_.history;
     result.seconds = state_.seconds, result.interrupted = interrupted;
     result.tokens_per_second = state_.seconds > 0 ? double(state_.trained_texts) / state_.seconds : 0;
     if (hooks_.progress) hooks_.progress->clear();
@@ -212,16 +172,11 @@ class Pretrainer {
   const Objective& objective_;
   const Encoded& texts_;
   PretrainOptions options_;
-  TrainHooks hooks_;
   LayerwiseDecay rule_ = layerwise_decay(0, 1.0);  // neither biases nor norms decay
   Adam<M<T>> adam_;
   M<T> grads_;
   Working<M, T, C> working_;
   Split split_;
-  TrainState state_;
-  nlohmann::json identity_;
-  std::chrono::steady_clock::time_point clock_;
-  double since_save_ = 0;
 };
 
 }  // namespace detail

@@ -51,10 +51,9 @@ class Progress {
       epoch_ = s.epoch, began_ = now, first_batch_ = s.batch - 1;
       drawn_ = bar ? std::chrono::steady_clock::time_point{} : now;
     }
-    if (form_ == Form::silent) return;
-    if (bar ? s.batch < s.batches && now - drawn_ < std::chrono::milliseconds(100)
-            : s.batch == s.batches || now - drawn_ < std::chrono::minutes(1))
-      return;
+    const std::chrono::milliseconds pause = bar ? std::chrono::milliseconds(100) : std::chrono::minutes(1);
+    const bool last = s.batch == s.batches;  // the bar shows it at once; a line would say what the epoch's line says
+    if (form_ == Form::silent || (last ? !bar : now - drawn_ < pause)) return;
     drawn_ = now;
     const double seconds = std::chrono::duration<double>(now - began_).count();
     const auto done = s.batch - first_batch_;

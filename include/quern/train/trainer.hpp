@@ -7,7 +7,6 @@
 ///
 /// Nothing that happens depends on the number of threads, or on how often the run was killed and resumed.
 #pragma once
-#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -17,13 +16,12 @@
 
 #include <quern/data/batches.hpp>
 #include <quern/optim/schedule.hpp>
-#include <quern/train/checkpoint.hpp>
 #include <quern/train/evaluate.hpp>
 #include <quern/train/failed_step.hpp>
-#include <quern/train/hooks.hpp>
 #include <quern/train/options.hpp>
 #include <quern/train/trace_page.hpp>
 #include <quern/train/train_step.hpp>
+#include <quern/train/training_run.hpp>
 
 namespace quern::inline QUERN_ABI {
 
@@ -57,16 +55,16 @@ inline nlohmann::json options_json(const TrainOptions& o) {
 
 /// `C` is the type that the steps compute in.
 template <class C, template <class> class M, class T, class Rule>
-class Trainer {
+class Trainer : TrainingRun {
  public:
   Trainer(M<T>& model, const Encoded& texts, const Split& split, std::int64_t classes, const TrainOptions& options,
           const TrainHooks& hooks, const Rule& rule)
-      : model_(model),
+      : TrainingRun(hooks),
+        model_(model),
         texts_(texts),
         split_(split),
         classes_(classes),
         options_(options),
-        hooks_(hooks),
         step_(model, classes, options, rule),
         best_(model) {
     require(options.epochs >= 1 && options.batch >= 1 && options.patience >= 1 && options.warmup >= 0, "train: epochs ",
@@ -81,8 +79,9 @@ class Trainer {
   }
 
   TrainResult run() {
-    if (hooks_.resume && !hooks_.checkpoint.empty()) resume();
-    clock_ = std::chrono::steady_clock::now();
+    resume(model_, step_.adam, best_);
+    step_.refresh();
+    start_clock();
     while (state_.epoch < options_.epochs && !(has_dev() && state_.stopping.over(state_.epoch - 1))) {
       if (!run_epoch()) return interrupted();
       end_epoch();
@@ -94,33 +93,7 @@ class Trainer {
 
  private:
   bool has_dev() const { return !split_.held.empty(); }
-  bool stop_asked() const { return hooks_.stop && hooks_.stop->load(std::memory_order_relaxed); }
-
-  void resume() {
-    struct stat info;
-    if (::stat(hooks_.checkpoint.c_str(), &info) != 0 && errno == ENOENT) return;  // nothing was written yet
-    load_checkpoint(hooks_.checkpoint, model_, step_.adam, best_, state_, identity_);
-    step_.refresh();
-    say(text_of(hooks_.checkpoint, ": goes on at epoch ", state_.epoch + 1, ", batch ", state_.batch + 1));
-  }
-
-  void say(const std::string& line) {
-    if (hooks_.progress) hooks_.progress->line(line);
-  }
-
-  /// Brings the measured time up to date.
-  void note_time() {
-    const auto now = std::chrono::steady_clock::now();
-    const double passed = std::chrono::duration<double>(now - clock_).count();
-    state_.seconds += passed, state_.epoch_seconds += passed, since_save_ += passed;
-    clock_ = now;
-  }
-
-  void save() {
-    note_time();
-    since_save_ = 0;
-    if (!hooks_.checkpoint.empty()) save_checkpoint(hooks_.checkpoint, model_, step_.adam, best_, state_, identity_);
-  }
+  void save() { TrainingRun::save(model_, step_.adam, best_); }
 
   /// The rest of the epoch the state is in; false when asked to stop.
   bool run_epoch() {
@@ -130,23 +103,15 @@ class Trainer {
     const BatchPlan plan = plan_shuffled(all, hooks_.texts_of_epoch ? all_of(all) : split_.train, options_.batch,
                                          options_.seed, std::uint32_t(state_.epoch));
     const LinearWarmup warm{options_.rate, options_.warmup, options_.epochs * plan.size()};
-    std::int64_t texts = 0;  // of this epoch, since this process began
     BatchStage stage(device_of(model_));
     for (const Batch& on_host : Batches(all, plan, state_.batch)) {
       if (stop_asked()) return false;
       step_.adam.options.rate = options_.warmup > 0 ? warm(state_.step) : options_.rate;
       const Batch batch = stage(on_host);
       const double loss = step(batch, plan);
-      state_.loss_sum += loss * double(batch.texts());
-      state_.loss_texts += batch.texts(), state_.trained_texts += batch.texts(), texts += batch.texts();
-      ++state_.batch, ++state_.step;
-      if (hooks_.scalar && state_.step % hooks_.scalar_steps == 0)
-        scalar("loss/batch", loss), scalar("learning_rate", step_.adam.options.rate);
-      if (hooks_.progress)
-        hooks_.progress->update({state_.epoch + 1, options_.epochs, state_.batch, plan.size(),
-                                 state_.loss_sum / double(state_.loss_texts), texts});
-      note_time();
-      if (state_.batch < plan.size() && since_save_ >= hooks_.checkpoint_seconds) save();
+      state_.trained_texts += batch.texts();
+      count_batch(loss, batch.texts(), step_.adam.options.rate, options_.epochs, plan.size());
+      if (save_is_due(plan.size())) save();
     }
     return true;
   }
@@ -175,7 +140,7 @@ class Trainer {
 
   void end_epoch() {
     EpochReport report;
-    report.train_loss = state_.loss_sum / double(state_.loss_texts);
+    report.train_loss = train_loss();
     bool best = !has_dev();
     if (has_dev()) {
       const Metrics m = evaluate(model_, texts_, split_.held, classes_);
@@ -189,8 +154,7 @@ class Trainer {
     state_.history.push_back(report);
     give_scalars(report);
     say(line_of_epoch(report, best));
-    ++state_.epoch;
-    state_.batch = 0, state_.loss_sum = 0, state_.loss_texts = 0, state_.epoch_seconds = 0;
+    next_epoch();
   }
 
   /// Without development texts nothing has looked at what the last step came to: a few texts do.
@@ -200,7 +164,6 @@ class Trainer {
     if (!std::isfinite(loss)) diverged("the loss after the last step", loss, state_.epoch, state_.step);
   }
 
-  void scalar(const char* tag, double value) { hooks_.scalar(tag, value, state_.step); }
   void give_scalars(const EpochReport& r) {
     if (!hooks_.scalar) return;
     scalar("loss/train", r.train_loss);
@@ -269,13 +232,8 @@ class Trainer {
   const Split& split_;
   std::int64_t classes_;
   TrainOptions options_;
-  TrainHooks hooks_;
   TrainStep<M, T, Rule, C> step_;
   M<T> best_;
-  TrainState state_;
-  nlohmann::json identity_;
-  std::chrono::steady_clock::time_point clock_;
-  double since_save_ = 0;
 };
 
 }  // namespace detail
