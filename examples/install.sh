@@ -7,13 +7,14 @@ needed=("g++ g++" "cmake cmake" "ninja ninja-build" "Eigen/Core libeigen3-dev" "
   "nlohmann/json.hpp nlohmann-json3-dev" "protozero/pbf_writer.hpp libprotozero-dev" "lzma.h liblzma-dev"
   "utf8proc.h libutf8proc-dev" "doctest/doctest.h doctest-dev" "benchmark/benchmark.h libbenchmark-dev"
   "boost/context/detail/fcontext.hpp libboost-context-dev")
-needed_for_all=("clang++ clang" "ccache ccache" "gdb gdb" "pkg-config pkg-config" "time time")
+needed_for_all=("clang++ clang" "libclang_rt libclang-rt-dev" "ccache ccache" "gdb gdb" "pkg-config pkg-config" "time time")
 
 IFS=: read -r -a include_dirs <<<"${CPATH:-}:/usr/include:/usr/local/include:/usr/include/eigen3:/usr/local/include/eigen3"
 
 has() { # has COMMAND, or has HEADER with a slash or .h
   local dir
   case $1 in
+    libclang_rt) clang++ -fsanitize=address -x c++ - -o /dev/null 2>/dev/null <<<'int main() {}' && return ;; # sanitizers
     */* | *.h) for dir in "${include_dirs[@]}"; do [ -n "$dir" ] && [ -e "$dir/$1" ] && return; done ;;
     *) type -P "$1" >/dev/null && return ;; # not a word of the shell, as `time` is
   esac

@@ -26,7 +26,7 @@ void run_backward_bias(const char* name, View<const T, 2> dy, View<const T, 2> x
          {.grid = {unsigned(across), unsigned(slices)}, .block = {bias_threads}, .shared = sizeof(BiasShared<width>)},
          dy.data, x.data, dx.data, g, f, partial.data());
   launch("sum_slices", sum_slices<T>,
-         {.grid = {unsigned((g.columns + 31) / 32)}, .block = {256}, .shared = sizeof(ColumnSumShared)},
+         {.grid = {unsigned((g.columns + 31) / 32)}, .block = {256}, .shared = sizeof(PartialSumShared)},
          static_cast<const float*>(partial.data()), dbias.data, slices, g.columns);
 }
 

@@ -109,7 +109,7 @@ __global__ void __launch_bounds__(bias_threads, 4)
   partial[blockIdx.y * g.columns + mine] = all;
 }
 
-struct ColumnSumShared {
+struct PartialSumShared {
   float sum[8][32];
 };
 
@@ -118,7 +118,7 @@ struct ColumnSumShared {
 template <class T>
 __global__ void __launch_bounds__(256)
     sum_slices(const float* __restrict__ partial, T* __restrict__ y, std::int64_t slices, std::int64_t columns) {
-  auto& s = shared_memory<ColumnSumShared>();
+  auto& s = shared_memory<PartialSumShared>();
   const int lane = int(threadIdx.x) % 32, eighth = int(threadIdx.x) / 32;
   const std::int64_t column = std::int64_t(blockIdx.x) * 32 + lane;
   float sum = 0;

@@ -49,17 +49,17 @@ void layer_norm_residual_backward_plain(View<const T, 2> dy, View<const T, 2> x,
                                             kernels::ResidualOutput<T>{dx, dresidual, dropout}, dweight, dbias);
 }
 
-#define QUERN_NORM(T)                                                                                               \
+#define QUERN_RESIDUAL_NORM(T)                                                                                      \
   View<const T, 2>, View<const T, 2>, double, RandomStream, View<const T, 1>, View<const T, 1>, double, View<T, 2>, \
       float*, float*
-#define QUERN_NORM_BACKWARD(T)                                                                                \
+#define QUERN_RESIDUAL_NORM_BACKWARD(T)                                                                       \
   View<const T, 2>, View<const T, 2>, View<const T, 2>, double, RandomStream, View<const T, 1>, const float*, \
       const float*, View<T, 2>, View<T, 2>, View<T, 1>, View<T, 1>
-#define QUERN_INSTANTIATE(T)                                          \
-  template void layer_norm_residual(QUERN_NORM(T));                   \
-  template void layer_norm_residual_plain(QUERN_NORM(T));             \
-  template void layer_norm_residual_backward(QUERN_NORM_BACKWARD(T)); \
-  template void layer_norm_residual_backward_plain(QUERN_NORM_BACKWARD(T));
+#define QUERN_INSTANTIATE(T)                                                   \
+  template void layer_norm_residual(QUERN_RESIDUAL_NORM(T));                   \
+  template void layer_norm_residual_plain(QUERN_RESIDUAL_NORM(T));             \
+  template void layer_norm_residual_backward(QUERN_RESIDUAL_NORM_BACKWARD(T)); \
+  template void layer_norm_residual_backward_plain(QUERN_RESIDUAL_NORM_BACKWARD(T));
 QUERN_INSTANTIATE(float)
 QUERN_INSTANTIATE(bf16)
 

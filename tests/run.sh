@@ -2,7 +2,8 @@
 # The tests. Installs what is missing, builds, runs, and ends with one line: N passed, N failed, N skipped.
 #
 #   tests/run.sh         the tests under g++ (at most 15 minutes on two cores)
-#   tests/run.sh --all   also every op on the emulated GPU, clang++, sanitizers, every header alone, consumers, compile budget, fuzzing (at most 60 minutes)
+#   tests/run.sh --all   also every op on the emulated GPU, sanitizers under clang++, every header alone, consumers,
+#                        compile budget, fuzzing (at most 60 minutes)
 #
 # Tests on real data sets read the folder $QUERN_DATA and are skipped where it is not set.
 set -uo pipefail
@@ -37,7 +38,7 @@ part() { # part NAME COMMAND…: runs a part that does not go through ctest; it 
 # Builds a preset and adds up what its ctest says: `tests PRESET [ctest's arguments]`.
 tests() {
   local preset=$1 start=$SECONDS report=build/$1/ctest.xml before=$failed status=1 compiler=$CXX
-  [ "$preset" != clang ] || compiler=clang++
+  [ "$preset" = dev ] || compiler=clang++
   shift
   printf '\n== tests, preset %s\n' "$preset"
   rm -f "$report"
@@ -68,7 +69,7 @@ read_report() {
 
 # Under some kernels the thread sanitizer only starts without address space randomisation.
 without_randomised_addresses() {
-  echo 'int main() {}' | "$CXX" -fsanitize=thread -x c++ - -o build/tsan_probe
+  echo 'int main() {}' | clang++ -fsanitize=thread -x c++ - -o build/tsan_probe
   if ! build/tsan_probe >/dev/null 2>&1; then run_as=(setarch "$(uname -m)" -R); fi
 }
 
@@ -82,13 +83,11 @@ install_missing "$all" || exit 1
 
 tests dev
 if [ "$all" = --all ]; then
-  tests clang
   tests asan
   without_randomised_addresses
   tests tsan
   run_as=()
-  part "every header alone, $CXX" tests/headers/run.sh "$CXX"
-  part "every header alone, clang++" tests/headers/run.sh clang++
+  part "every header alone, every benchmark" tests/headers/run.sh clang++
   part "consumers" tests/consumer/run.sh
   part "compile budget" tests/compile_budget.sh
   part "fuzzing the readers" tests/fuzz/run.sh 10

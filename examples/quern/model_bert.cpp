@@ -16,7 +16,8 @@ static void say_names(const std::string& folder, const char* what, const std::ve
   if (!names.empty()) say(line + (names.size() > 6 ? ", …" : ""));
 }
 
-static std::unique_ptr<Trainee> make(const TrainSettings& s, std::int64_t, const std::vector<std::string>& classes) {
+static std::unique_ptr<Trainee> make_bert(const TrainSettings& s, std::int64_t,
+                                          const std::vector<std::string>& classes) {
   LoadBertOptions options{.new_classifier = classes, .seed = s.seed};
   if (!classes_to_keep(s).empty()) options.new_classifier.clear();
   auto loaded = load_bert_classifier(s.from, options);
@@ -34,7 +35,7 @@ static std::unique_ptr<Trainee> make(const TrainSettings& s, std::int64_t, const
       std::move(loaded.model), nlohmann::json{{"from", weights.text()}, {"layer_decay", s.layer_decay}}, rule);
 }
 
-const ModelKind bert_kind{"bert", make, nullptr, attacked_metrics<BertClassifier>, save_as_onnx<BertClassifier>};
+const ModelKind bert_kind{"bert", make_bert, nullptr, attacked_metrics<BertClassifier>, save_as_onnx<BertClassifier>};
 
 std::shared_ptr<const TextToIds> pieces_of(const TrainSettings& s) {
   const auto config = detail::config_in(s.from).model;

@@ -6,8 +6,8 @@
 
 using namespace quern;
 
-static std::unique_ptr<Trainee> make(const TrainSettings& s, std::int64_t vocabulary,
-                                     const std::vector<std::string>& classes) {
+static std::unique_ptr<Trainee> make_text_cnn(const TrainSettings& s, std::int64_t vocabulary,
+                                              const std::vector<std::string>& classes) {
   const TextCnnConfig config{.vocabulary = vocabulary,
                              .classes = std::int64_t(classes.size()),
                              .embedding = s.embedding,
@@ -18,5 +18,5 @@ static std::unique_ptr<Trainee> make(const TrainSettings& s, std::int64_t vocabu
   return trainee_of_words(make_text_cnn(config, s.seed), config, s.static_vectors);
 }
 
-const ModelKind text_cnn_kind{"text_cnn", make, read_model<TextCnnConfig, make_text_cnn<float>>,
+const ModelKind text_cnn_kind{"text_cnn", make_text_cnn, read_model<TextCnnConfig, make_text_cnn<float>>,
                               attacked_metrics<TextCnn>, save_as_onnx<TextCnn>};

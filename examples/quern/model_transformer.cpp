@@ -6,8 +6,8 @@
 
 using namespace quern;
 
-static std::unique_ptr<Trainee> make(const TrainSettings& s, std::int64_t vocabulary,
-                                     const std::vector<std::string>& classes) {
+static std::unique_ptr<Trainee> make_transformer(const TrainSettings& s, std::int64_t vocabulary,
+                                                 const std::vector<std::string>& classes) {
   const TransformerClassifierConfig config{.vocabulary = vocabulary,
                                            .classes = std::int64_t(classes.size()),
                                            .hidden = s.hidden,
@@ -23,6 +23,6 @@ static std::unique_ptr<Trainee> make(const TrainSettings& s, std::int64_t vocabu
   return trainee_of_words(std::move(model), config, false);
 }
 
-const ModelKind transformer_kind{"transformer", make,
+const ModelKind transformer_kind{"transformer", make_transformer,
                                  read_model<TransformerClassifierConfig, make_transformer_classifier<float>>,
                                  attacked_metrics<TransformerClassifier>, save_as_onnx<TransformerClassifier>};

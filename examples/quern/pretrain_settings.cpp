@@ -13,7 +13,7 @@ using namespace quern;
 
 namespace {
 
-void need(bool ok, const char* option, const char* expected, const auto& got) {
+void must_be(bool ok, const char* option, const char* expected, const auto& got) {
   if (!ok) throw UsageError(text_of("--", option, ": expected ", expected, ", got ", got));
 }
 
@@ -23,29 +23,29 @@ void check_sizes(const PretrainSettings& s) {
         std::pair{"feed-forward", s.feed_forward}, std::pair{"positions", s.positions},
         std::pair{"vocabulary", s.vocabulary}, std::pair{"epochs", s.epochs}, std::pair{"batch", s.batch},
         std::pair{"tensorboard-steps", s.tensorboard_steps}})
-    need(size >= 1 && size <= 1 << 24, name, "1 to 16777216", size);
-  need(s.hidden % s.heads == 0, "hidden", "a multiple of --heads", s.hidden);
-  need(s.max_tokens >= 3, "max-tokens", "at least 3: [CLS], a piece and [SEP]", s.max_tokens);
-  need(!s.from.empty() || s.max_tokens <= s.positions, "max-tokens", "at most --positions", s.max_tokens);
+    must_be(size >= 1 && size <= 1 << 24, name, "1 to 16777216", size);
+  must_be(s.hidden % s.heads == 0, "hidden", "a multiple of --heads", s.hidden);
+  must_be(s.max_tokens >= 3, "max-tokens", "at least 3: [CLS], a piece and [SEP]", s.max_tokens);
+  must_be(!s.from.empty() || s.max_tokens <= s.positions, "max-tokens", "at most --positions", s.max_tokens);
 }
 
 void check_numbers(const PretrainSettings& s) {
   const auto is_share = [](double x) { return x >= 0 && x < 1; };
   const auto is_positive = [](double x) { return x > 0 && std::isfinite(x); };
-  need(is_positive(s.lr), "lr", "a number above 0", s.lr);
-  need(is_positive(s.temperature), "temperature", "a number above 0", s.temperature);
-  need(is_share(s.mask_rate) && s.mask_rate > 0, "mask-rate", "a number above 0 and below 1", s.mask_rate);
+  must_be(is_positive(s.lr), "lr", "a number above 0", s.lr);
+  must_be(is_positive(s.temperature), "temperature", "a number above 0", s.temperature);
+  must_be(is_share(s.mask_rate) && s.mask_rate > 0, "mask-rate", "a number above 0 and below 1", s.mask_rate);
   for (const auto& [name, share] : {std::pair{"dropout", s.dropout}, std::pair{"dropout-after", s.dropout_after},
                                     std::pair{"warmup-share", s.warmup_share}, std::pair{"dev", s.dev}})
-    need(is_share(share), name, "a number from 0 up to, not including, 1", share);
+    must_be(is_share(share), name, "a number from 0 up to, not including, 1", share);
   for (const auto& [name, x] : {std::pair{"weight-decay", s.weight_decay}, std::pair{"clip", s.clip},
                                 std::pair{"checkpoint-seconds", s.checkpoint_seconds}})
-    need(x >= 0 && std::isfinite(x), name, "at least 0", x);
+    must_be(x >= 0 && std::isfinite(x), name, "at least 0", x);
 }
 
 void check_names(const PretrainSettings& s) {
-  need(s.objective == "mlm" || s.objective == "simcse", "objective", "mlm or simcse", s.objective);
-  need(s.weights == "float" || s.weights == "bf16", "weights", "float or bf16", s.weights);
+  must_be(s.objective == "mlm" || s.objective == "simcse", "objective", "mlm or simcse", s.objective);
+  must_be(s.weights == "float" || s.weights == "bf16", "weights", "float or bf16", s.weights);
   check_reading(s.format, s.encoding, false);
   try {
     s.clean == "auto" ? CleanOptions{} : clean_named(s.clean);
