@@ -81,7 +81,8 @@ struct Parts {
   simd(set, [&]<class V>(V) { tile = tile_shape<V>; });
   return tile;
 }
-[[gnu::noinline]] inline void multiply_block(InstructionSet set, const Block& t) {
+[[gnu::noinline]] inline void multiply_block(InstructionSet set, Block t) {
+  if (t.depth == 0) t.a_row = t.a_tile = 0;  // A may be null then, and a null pointer must not be moved
   simd(set, [&]<class V>(V) { multiply_block<V>(t); });
 }
 [[gnu::noinline]] inline void pack(InstructionSet set, bool of_a, std::int64_t count, std::int64_t depth,
