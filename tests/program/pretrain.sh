@@ -42,7 +42,7 @@ for attempt in 1 2 3; do
   kill -KILL $pid 2>/dev/null
   wait $pid 2>/dev/null
 done
-[ -e "$here/killed/metrics.json" ] || expect 0 "the model is in" $quern pretrain "$here/texts.txt" --out "$here/killed" --resume
+[ -e "$here/killed/metrics.json" ] || expect 0 "the model is in" $pretrain --out "$here/killed" --resume
 same_bytes "$here/encoder/model.safetensors" "$here/killed/model.safetensors"
 
 # On from a folder: masked words again, sentences alone and in pairs; then fine-tuned to a classifier.
