@@ -117,8 +117,10 @@ else
 fi
 # The program with kernels, on a machine without a driver: it starts, says why there is no GPU, trains on the CPU, and
 # refuses to pretend. Its objects are those of the program for the emulator: host code is the same.
-objects=("${QUERN_BIN:-build/dev/bin}"/../examples/CMakeFiles/quern_on_emulator.dir/quern/*.o)
-if [ -n "${QUERN_NVCC_FILES:-}" ] || [ ! -e "${objects[0]}" ] || nvidia-smi -L >/dev/null 2>&1; then
+objects=("${QUERN_BIN:-build/dev/bin}"/../examples/CMakeFiles/quern_on_emulator.dir/Unity/*.o)
+if [ -n "${QUERN_BIN:-}" ] && [ ! -e "${objects[0]}" ]; then
+  fail "there is no ${objects[0]}" # the build has moved them
+elif [ -n "${QUERN_NVCC_FILES:-}" ] || [ ! -e "${objects[0]}" ] || nvidia-smi -L >/dev/null 2>&1; then
   echo "not tried: the program on a machine without a driver (not all kernels, no objects of the program, or a driver)"
 elif g++ "${objects[@]}" $(printf "$work/%s.o " $(basename -s .cu kernels/*.cu)) -L "$cuda/lib64" -L "$cuda/lib" -lcudart_static \
   -ldl -lrt -pthread -llzma -lutf8proc -o "$work/quern"; then
