@@ -11,10 +11,10 @@ needed_for_all=("clang++ clang" "libclang_rt libclang-rt-dev" "ccache ccache" "g
 
 IFS=: read -r -a include_dirs <<<"${CPATH:-}:/usr/include:/usr/local/include:/usr/include/eigen3:/usr/local/include/eigen3"
 
-has() { # has COMMAND, or has HEADER with a slash or .h
+has() { # has COMMAND, or has HEADER with a slash or .h, or has libclang_rt
   local dir
   case $1 in
-    libclang_rt) clang++ -fsanitize=address -x c++ - -o /dev/null 2>/dev/null <<<'int main() {}' && return ;; # sanitizers
+    libclang_rt) clang++ -fsanitize=address -x c++ - -o /dev/null 2>/dev/null <<<'int main() {}' && return ;;
     */* | *.h) for dir in "${include_dirs[@]}"; do [ -n "$dir" ] && [ -e "$dir/$1" ] && return; done ;;
     *) type -P "$1" >/dev/null && return ;; # not a word of the shell, as `time` is
   esac

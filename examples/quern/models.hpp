@@ -1,5 +1,5 @@
 /// The kinds of models that the program trains and reads. What takes long to compile of a kind, its training above all,
-/// stands in a source file of its own, model_NAME.cpp; all else is compiled once for all kinds.
+/// stands in model_NAME.cpp; all else is written and compiled once for all kinds.
 #pragma once
 #include <memory>
 #include <span>
