@@ -1,4 +1,4 @@
-#include "kernels/attention_tensor_cores.cuh"
+#include "kernels/attention_tensor_cores_backward.cuh"
 #include "kernels/attention_tiles.cuh"
 
 #include <quern/cuda/attention.hpp>
