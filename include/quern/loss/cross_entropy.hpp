@@ -81,8 +81,9 @@ CrossEntropyForward<T> cross_entropy_forward(const Tensor<T, 2>& logits, const I
       return f;
     }
   }
-  f.loss.data()[0] =
-      T(cpu::cross_entropy(logits.view(), labels.view(), w, options.label_smoothing, f.saved.probabilities.view()));
+  auto losses = Tensor<double, 1>::empty({rows});
+  f.loss.data()[0] = T(cpu::cross_entropy(logits.view(), labels.view(), w, options.label_smoothing,
+                                          f.saved.probabilities.view(), losses.view()));
   return f;
 }
 
