@@ -1,10 +1,11 @@
-// Fine-tunes a BERT on a CSV file, as the classic example does: 80/20 split, cross-entropy from logits, Adam, 5 epochs,
-// batches of 32. FOLDER is one that Hugging Face wrote (config.json, model.safetensors, vocab.txt or tokenizer.json),
-// DATA has a header with a text and a label column; OUT is a folder that transformers opens.
+// Fine-tunes a BERT on a CSV file, as the classic example does: 80/20 split, cross-entropy from logits, AdamW with a
+// warm-up, 5 epochs, batches of 32. FOLDER is one that Hugging Face wrote (config.json, model.safetensors, vocab.txt or
+// tokenizer.json), DATA has a header with a text and a label column; OUT is a folder that transformers opens.
 //
 //   06_bert_finetune FOLDER DATA.csv OUT [EPOCHS]
+#include <charconv>
 #include <cstdio>
-#include <cstdlib>
+#include <filesystem>
 #include <quern/data/encode_wordpiece.hpp>  // needs utf8proc
 #include <quern/io/hugging_face_save.hpp>   // these two need nlohmann-json
 #include <quern/io/hugging_face_tokenizer.hpp>
@@ -13,7 +14,7 @@
 
 using namespace quern;
 
-/// Which rows of the logits [B, C] have their largest number where the label says.
+/// How many rows of the logits [B, C] have their largest number where the label says.
 std::int64_t count_right(const Tensor<float, 2>& logits, const Batch& batch) {
   std::int64_t right = 0;
   for (std::int64_t b = 0; b < batch.texts(); ++b) {
@@ -28,6 +29,7 @@ std::int64_t count_right(const Tensor<float, 2>& logits, const Batch& batch) {
 int run(const std::string& folder, const std::string& path, const std::string& out, std::uint32_t epochs) {
   constexpr std::uint64_t seed = 1;
   constexpr std::int64_t batch_size = 32;
+  check(!std::filesystem::exists(out), out, ": is there already; give a new folder");
   const auto [data, notes] = read_csv(path);
   for (const auto& note : notes) std::fprintf(stderr, "%s\n", note.c_str());
   require_trainable(data);
@@ -73,19 +75,21 @@ int run(const std::string& folder, const std::string& path, const std::string& o
 
   save_bert(out, model, config);
   for (const std::string name : {"vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"})
-    if (::access((folder + "/" + name).c_str(), R_OK) == 0)
-      atomic_write(out + "/" + name, read_file(folder + "/" + name));
+    if (std::filesystem::exists(folder + "/" + name)) atomic_write(out + "/" + name, read_file(folder + "/" + name));
   std::printf("saved in %s\n", out.c_str());
   return 0;
 }
 
 int main(int argc, char** argv) {
-  if (argc < 4) {
-    std::fprintf(stderr, "usage: %s FOLDER DATA.csv OUT [EPOCHS]\n", argv[0]);
+  std::uint32_t epochs = 5;
+  const std::string given = argc > 4 ? argv[4] : "5";
+  const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), epochs);
+  if (argc < 4 || argc > 5 || error != std::errc() || end != given.data() + given.size() || epochs == 0) {
+    std::fprintf(stderr, "usage: %s FOLDER DATA.csv OUT [EPOCHS, at least 1]\n", argv[0]);
     return 2;
   }
   try {
-    return run(argv[1], argv[2], argv[3], argc > 4 ? std::uint32_t(std::atoi(argv[4])) : 5);
+    return run(argv[1], argv[2], argv[3], epochs);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());
     return 1;

@@ -19,4 +19,7 @@ cmp "$folder/tiny/vocab.txt" "$folder/again/vocab.txt"
 rm "$folder/out/vocab.txt"
 if message=$("$bin/06_bert_finetune" "$folder/out" "$folder/data.csv" "$folder/none" 1 2>&1); then echo "no error without vocab.txt" && exit 1; fi
 grep -q "out: has neither tokenizer.json nor vocab.txt" <<<"$message"
+if message=$("$bin/06_bert_finetune" "$folder/tiny" "$folder/data.csv" "$folder/tiny" 1 2>&1); then echo "overwrites its folder" && exit 1; fi
+grep -q "tiny: is there already" <<<"$message"
+if "$bin/06_bert_finetune" "$folder/tiny" "$folder/data.csv" "$folder/none" abc 2>/dev/null; then echo "takes abc epochs" && exit 1; fi
 [ "$(wc -l <"$source_folder/examples/06_bert_finetune.cpp")" -lt 120 ]
