@@ -39,6 +39,7 @@ struct DataSettings {
 /// What quern export writes.
 struct ExportSettings {
   std::string folder, to, out;
+  bool force = false;
 };
 
 /// What quern tokenize reads.

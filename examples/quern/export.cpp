@@ -10,6 +10,8 @@ int run_export(const ExportSettings& s) {
     kind.save_onnx(predictor.model(), s.out, predictor.classes());
   } else {
     check(&kind == &bert_kind, s.folder, ": is a ", kind.name, ", which Hugging Face has no form for; expected a bert");
+    check(s.force || !is_of_hugging_face(s.out), s.out,
+          ": holds a model; give another --out, or replace it with --force");
     save_bert_folder(s.out, predictor, s.folder);
   }
   print(text_of(s.out, ": ", kind.name, ", ", count_parameters(predictor.model()), " weights, ",

@@ -145,6 +145,7 @@ void add_export_options(CLI::App& app, ExportSettings& s) {
       ->required()
       ->check(CLI::IsMember({"onnx", "huggingface"}));
   app.add_option("--out", s.out, "File or folder to write")->required();
+  app.add_flag("--force", s.force, "Replace the model that is in the folder");
   app.footer("docs/onnx.md tells what the ONNX graph takes and gives.");
 }
 

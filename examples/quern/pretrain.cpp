@@ -1,6 +1,8 @@
 /// quern pretrain: a BERT taught by texts without labels, as a folder of Hugging Face.
 #include <unistd.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <optional>
 
@@ -45,11 +47,27 @@ std::vector<std::string> read_column(PretrainSettings& s, const std::string& col
   return options == CleanOptions{} ? std::move(all.texts) : Cleaner{options, cleaning_function()}(all.texts);
 }
 
+/// Leaves out pairs of which one side is empty.
+void drop_half_pairs(std::vector<std::string>& texts, std::vector<std::string>& partners) {
+  check(partners.size() == texts.size(), "--pair-column: ", partners.size(), " texts, but ", texts.size(),
+        " in the text column");
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (detail::trimmed(texts[i]).empty() || detail::trimmed(partners[i]).empty()) continue;
+    if (kept != i) texts[kept] = std::move(texts[i]), partners[kept] = std::move(partners[i]);
+    ++kept;
+  }
+  if (kept < texts.size()) say(text_of("pairs left out, as a side is empty: ", texts.size() - kept));
+  check(kept > 0, "--pair-column: every pair has an empty side");
+  texts.resize(kept), partners.resize(kept);
+}
+
 WordPiece new_wordpiece(const PretrainSettings& s, std::span<const std::string> texts) {
   const BertWordsOptions words{.lowercase = !s.cased};
-  const auto tokens = train_wordpiece(count_bert_words(texts, words), {.size = s.vocabulary});
+  const auto tokens = train_wordpiece(count_bert_words(texts, words), {.size = s.vocabulary, .alphabet = s.alphabet});
   if (std::int64_t(tokens.size()) < s.vocabulary)
-    say(text_of("the texts give ", tokens.size(), " pieces, fewer than --vocabulary ", s.vocabulary));
+    say(text_of("the texts give ", tokens.size(), " pieces with --alphabet ", s.alphabet, ", fewer than --vocabulary ",
+                s.vocabulary));
   return WordPiece(tokens, {.words = words});
 }
 
@@ -63,7 +81,8 @@ BertConfig config_of(const PretrainSettings& s, const WordPiece& wordpiece) {
           .pad_token = wordpiece.pad_id(),
           .dropout = s.dropout,
           .attention_dropout = s.dropout,
-          .classifier_dropout = s.dropout};
+          .classifier_dropout = s.dropout,
+          .initial_deviation = s.initializer_range};
 }
 
 nlohmann::ordered_json json_of(const PretrainSettings& s) {
@@ -77,6 +96,7 @@ bool there(const PretrainSettings& s, const char* file) { return RunFolder::exis
 
 /// Throws Error when the folder holds a model that neither --force nor --resume covers.
 void check_folder(const PretrainSettings& s) {
+  check(!RunFolder::exists(s.out) || is_folder(s.out), s.out, ": is a file; give --out a folder");
   const bool ours = there(s, "/pretrain.json");
   check(ours || !there(s, "/config.json"), s.out,
         ": holds a model that quern pretrain did not write; give another --out");
@@ -108,17 +128,17 @@ void save_tokenizer(const PretrainSettings& s, const WordPiece& wordpiece) {
                                                                       {"mask_token", names.mask}});
 }
 
-nlohmann::ordered_json report_of(const PretrainResult& r, std::int64_t weights) {
+nlohmann::ordered_json report_of(const PretrainResult& r, std::int64_t weights, bool with_dev) {
   nlohmann::ordered_json report = {{"interrupted", r.interrupted},
                                    {"seconds", r.seconds},
                                    {"tokens_per_second", r.tokens_per_second},
                                    {"weights", weights},
                                    {"epochs", nlohmann::ordered_json::array()}};
-  for (const auto& e : r.history)
-    report["epochs"].push_back({{"train_loss", e.train_loss},
-                                {"dev_loss", e.dev_loss},
-                                {"dev_accuracy", e.dev_accuracy},
-                                {"seconds", e.seconds}});
+  for (const auto& e : r.history) {
+    auto& epoch = report["epochs"].emplace_back(nlohmann::ordered_json{{"train_loss", e.train_loss}});
+    if (with_dev) epoch["dev_loss"] = e.dev_loss, epoch["dev_accuracy"] = e.dev_accuracy;
+    epoch["seconds"] = e.seconds;
+  }
   return report;
 }
 
@@ -126,10 +146,13 @@ nlohmann::ordered_json report_of(const PretrainResult& r, std::int64_t weights) 
 template <template <class> class M, class Objective>
 int learn(const PretrainSettings& s, M<float> made, const BertConfig& config, const WordPiece& wordpiece,
           const Objective& objective, const Encoded& texts) {
+  if (!s.from.empty()) use_dropout(made.bert, s.dropout);
   auto model = to(made, choose_device(s.device).device);
   model.bert.recompute = s.recompute;
-  say(text_of(texts.size(), " texts, ", texts.ids.size(), " tokens of ", wordpiece.size(), " pieces; ",
-              count_parameters(model), " weights"));
+  const auto unknown = std::count(texts.ids.begin(), texts.ids.end(), wordpiece.unk_id());
+  say(text_of(texts.size(), s.objective == "mlm" ? " blocks of texts, " : " texts, ", texts.ids.size(), " tokens of ",
+              wordpiece.size(), " pieces, ", std::llround(1000.0 * double(unknown) / double(texts.ids.size())),
+              " in a thousand [UNK]; ", count_parameters(model), " weights"));
   const detail::Descriptor lock(lock_folder(s.out));
   prepare_folder(s);
   Progress progress;
@@ -143,7 +166,7 @@ int learn(const PretrainSettings& s, M<float> made, const BertConfig& config, co
                                 {"temperature", s.temperature},
                                 {"layers", config.layers},
                                 {"heads", config.heads},
-                                {"dropout", config.dropout}},
+                                {"dropout", s.dropout}},
                    .resume = s.resume};
   std::optional<EventWriter> events;
   if (!s.tensorboard.empty()) {
@@ -151,22 +174,22 @@ int learn(const PretrainSettings& s, M<float> made, const BertConfig& config, co
     hooks.scalar = [&](const char* tag, double value, std::int64_t step) { events->scalar(tag, value, step); };
     hooks.scalar_steps = s.tensorboard_steps;
   }
-  const PretrainResult result = pretrain(model, objective, texts,
-                                         {.epochs = s.epochs,
-                                          .batch = s.batch,
-                                          .rate = s.lr,
-                                          .warmup = s.warmup_share,
-                                          .weight_decay = s.weight_decay,
-                                          .clip = s.clip,
-                                          .held = s.dev,
-                                          .seed = s.seed},
-                                         hooks);
+  const PretrainOptions options{.epochs = s.epochs,
+                                .batch = s.batch,
+                                .rate = s.lr,
+                                .warmup = s.warmup_share,
+                                .weight_decay = s.weight_decay,
+                                .clip = s.clip,
+                                .held = s.dev,
+                                .seed = s.seed};
+  const PretrainResult result = s.precision == "bf16" ? pretrain_in<bf16>(model, objective, texts, options, hooks)
+                                                      : pretrain(model, objective, texts, options, hooks);
   HuggingFaceConfig written{config, {}};
   if (s.from.empty())
     written.model.dropout = written.model.attention_dropout = written.model.classifier_dropout = s.dropout_after;
   s.weights == "bf16" ? save_bert(s.out, cast<bf16>(model), written) : save_bert(s.out, model, written);
   save_tokenizer(s, wordpiece);
-  const auto report = report_of(result, count_parameters(model));
+  const auto report = report_of(result, count_parameters(model), s.dev > 0);
   write_json(s.out + "/metrics.json", report);
   if (!result.interrupted) ::unlink(hooks.checkpoint.c_str());
   if (result.interrupted) say(text_of("interrupted: ", s.out, " holds the model as it is; go on with --resume"));
@@ -185,15 +208,14 @@ int learn_masked_words(const PretrainSettings& s, const WordPiece& wordpiece, st
   auto loaded = s.from.empty() ? LoadedBert<BertMaskedLm<float>>{make_bert_masked_lm(config_of(s, wordpiece), s.seed),
                                                                  {config_of(s, wordpiece), {}}}
                                : load_bert_masked_lm(s.from);
+  const auto blocks = encode_blocks(texts, wordpiece, s.max_tokens);
+  if (s.from.empty()) guess_by_frequency(loaded.model, blocks.ids);
   const MaskedLanguageModel objective(Masking(wordpiece, {.rate = s.mask_rate, .whole_words = s.whole_words}));
-  return learn(s, std::move(loaded.model), loaded.config.model, wordpiece, objective,
-               encode_blocks(texts, wordpiece, s.max_tokens));
+  return learn(s, std::move(loaded.model), loaded.config.model, wordpiece, objective, blocks);
 }
 
 int learn_sentences(const PretrainSettings& s, const WordPiece& wordpiece, std::vector<std::string> texts,
                     std::vector<std::string> partners) {
-  check(partners.empty() || partners.size() == texts.size(), "--pair-column: ", partners.size(), " texts, but ",
-        texts.size(), " in the text column");
   auto loaded = s.from.empty() ? LoadedBert<BertSentence<float>>{make_bert_sentence(config_of(s, wordpiece), s.seed),
                                                                  {config_of(s, wordpiece), {}}}
                                : load_bert_sentence(s.from);
@@ -218,6 +240,7 @@ int run_pretrain(const PretrainSettings& asked) {
   auto texts = read_column(s, s.text_column);
   std::vector<std::string> partners;
   if (!s.pair_column.empty()) partners = read_column(s, s.pair_column);
+  if (!partners.empty()) drop_half_pairs(texts, partners);
   const WordPiece wordpiece = s.from.empty() ? new_wordpiece(s, texts) : load_wordpiece(s.from);
   if (!s.from.empty()) {
     const auto config = detail::config_in(s.from).model;

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <quern/io/hugging_face.hpp>
 #include <quern/io/json.hpp>
 #include <quern/text/clean_options.hpp>
 
@@ -25,7 +26,10 @@ void check_sizes(const PretrainSettings& s) {
         std::pair{"tensorboard-steps", s.tensorboard_steps}})
     must_be(size >= 1 && size <= 1 << 24, name, "1 to 16777216", size);
   must_be(s.hidden % s.heads == 0, "hidden", "a multiple of --heads", s.hidden);
-  must_be(s.max_tokens >= 3, "max-tokens", "at least 3: [CLS], a piece and [SEP]", s.max_tokens);
+  must_be(s.max_tokens == 0 || s.max_tokens >= 3, "max-tokens", "0 or at least 3: [CLS], a piece and [SEP]",
+          s.max_tokens);
+  must_be(s.alphabet >= 0, "alphabet", "at least 0", s.alphabet);
+  must_be(s.batch >= 2 || s.objective != "simcse", "batch", "at least 2: a sentence is told from others", s.batch);
   must_be(!s.from.empty() || s.max_tokens <= s.positions, "max-tokens", "at most --positions", s.max_tokens);
 }
 
@@ -33,6 +37,8 @@ void check_numbers(const PretrainSettings& s) {
   const auto is_share = [](double x) { return x >= 0 && x < 1; };
   const auto is_positive = [](double x) { return x > 0 && std::isfinite(x); };
   must_be(is_positive(s.lr), "lr", "a number above 0", s.lr);
+  must_be(is_positive(s.initializer_range) && s.initializer_range < 100, "initializer-range",
+          "a number above 0 and below 100", s.initializer_range);
   must_be(is_positive(s.temperature), "temperature", "a number above 0", s.temperature);
   must_be(is_share(s.mask_rate) && s.mask_rate > 0, "mask-rate", "a number above 0 and below 1", s.mask_rate);
   for (const auto& [name, share] : {std::pair{"dropout", s.dropout}, std::pair{"dropout-after", s.dropout_after},
@@ -45,6 +51,7 @@ void check_numbers(const PretrainSettings& s) {
 
 void check_names(const PretrainSettings& s) {
   must_be(s.objective == "mlm" || s.objective == "simcse", "objective", "mlm or simcse", s.objective);
+  must_be(s.precision == "float" || s.precision == "bf16", "precision", "float or bf16", s.precision);
   must_be(s.weights == "float" || s.weights == "bf16", "weights", "float or bf16", s.weights);
   check_reading(s.format, s.encoding, false);
   try {
@@ -63,11 +70,13 @@ void check_together(const PretrainSettings& s, const std::set<std::string>& give
       if (given.contains(name) && s.objective != objective)
         throw UsageError(text_of("--", dashed(name), ": --objective ", s.objective, " has no such setting"));
   };
+  if (!s.pair_column.empty() && s.pair_column == s.text_column)
+    throw UsageError("--pair-column: is the --text-column itself; give the column of the partners");
   only("mlm", {"mask_rate", "whole_words"});
   only("simcse", {"temperature", "pair_column"});
   if (s.from.empty()) return;
-  for (const char* name :
-       {"vocabulary", "cased", "hidden", "layers", "heads", "feed_forward", "positions", "dropout", "dropout_after"})
+  for (const char* name : {"vocabulary", "alphabet", "cased", "hidden", "layers", "heads", "feed_forward", "positions",
+                           "initializer_range", "dropout_after"})
     if (given.contains(name))
       throw UsageError(text_of("--", dashed(name), ": the model of --from has its own; give one of the two"));
 }
@@ -76,13 +85,23 @@ void check_together(const PretrainSettings& s, const std::set<std::string>& give
 
 void complete_settings(PretrainSettings& s, const std::set<std::string>& given) {
   const std::string path = s.out + "/pretrain.json";
+  bool has_dropout = given.contains("dropout");
   if (s.resume && std::filesystem::exists(path)) {
     const auto config = read_json(path);
     check(config.is_object(), path, ": expected an object of settings");
-    apply_config(s, config, path, given, "pretrain");
+    has_dropout |= apply_config(s, config, path, given, "pretrain").contains("dropout");
   }
   check_sizes(s);
   check_numbers(s);
   check_names(s);
   check_together(s, given);
+  if (s.objective == "simcse" && s.pair_column.empty() && !given.contains("dev"))
+    s.dev = 0;  // without dropout a sentence is equal to itself: there is nothing to measure
+  const auto model = s.from.empty() ? BertConfig{.positions = s.positions} : detail::config_in(s.from).model;
+  if (s.max_tokens == 0) s.max_tokens = model.positions;
+  if (!s.from.empty() && !has_dropout) s.dropout = model.dropout;
+  if (s.objective == "simcse" && s.pair_column.empty() && s.dropout == 0)
+    throw UsageError(
+        "--dropout: without it a sentence and itself are one vector, and simcse without --pair-column learns nothing; "
+        "give one above 0");
 }

@@ -74,6 +74,7 @@ void check_numbers(const TrainSettings& s) {
 void check_names(const TrainSettings& s) {
   need(s.tokenizer == "words" || s.tokenizer == "characters", "tokenizer", "words or characters", s.tokenizer);
   need(s.stop_on == "loss" || s.stop_on == "macro_f1", "stop-on", "loss or macro_f1", s.stop_on);
+  need(s.precision == "float" || s.precision == "bf16", "precision", "float or bf16", s.precision);
   need(s.adversarial == "none" || s.adversarial == "fgm" || s.adversarial == "pgd", "adversarial", "none, fgm or pgd",
        s.adversarial);
 }

@@ -26,6 +26,7 @@ struct TrainSettings {
   std::int64_t positions = 0;
   double dropout = 0.5, out_dropout = 0.5, word_dropout = 0;
   bool bidirectional = true, recompute = false, new_head = false;
+  std::string precision = "float";
   // Training.
   std::int64_t epochs = 20, batch = 50, patience = 2, warmup = 0, folds = 0;
   double lr = 1e-3, weight_decay = 0, clip = 0, label_smoothing = 0, dev = 0.1, warmup_share = 0, layer_decay = 1;
@@ -104,6 +105,8 @@ struct TrainSettings {
     f("clip", s.clip, "Largest norm of all gradients together; 0: no clipping", all);
     f("recompute", s.recompute, "Compute each layer again in backward instead of keeping what it needs: less memory",
       "bert transformer");
+    f("precision", s.precision,
+      "Type that forward and backward compute in: float or bf16; the weights that learn are kept in float", "bert");
     f("adversarial", s.adversarial, "Train against moved word vectors too: none, fgm or pgd", all);
     f("epsilon", s.epsilon, "Length of the move of a text's word vectors together (with --adversarial)", all);
     f("attack_steps", s.attack_steps, "Steps of pgd", all);

@@ -9,7 +9,7 @@
 
 /// `Rule` says what is done with each parameter: see ParameterOptions.
 template <template <class> class M, class Rule>
-class TraineeOf final : public Trainee {
+class TraineeOf : public Trainee {
  public:
   TraineeOf(M<float> model, nlohmann::json settings, Rule rule)
       : model_(std::move(model)), settings_(std::move(settings)), rule_(std::move(rule)) {}
@@ -29,7 +29,7 @@ class TraineeOf final : public Trainee {
   }
   std::shared_ptr<const quern::Classifier> give() override { return quern::classifier(std::move(model_)); }
 
- private:
+ protected:
   M<float> model_;
   nlohmann::json settings_;
   Rule rule_;

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <data/files.hpp>
+#include <quern/io/hugging_face_tokenizer.hpp>
 
 // snippet: bert-includes
 #include <quern/io/hugging_face_save.hpp>  // folders of Hugging Face, in and out; needs nlohmann-json
@@ -11,12 +12,11 @@ using namespace quern;
 // end
 
 // snippet: bert-pretrain-includes
-#include <quern/data/encode_blocks.hpp>  // these two need utf8proc
-#include <quern/text/wordpiece_trainer.hpp>
-#include <quern/train/pretrain.hpp>  // needs nlohmann-json
-// end
-
+#include <quern/data/encode_blocks.hpp>  // all of these need utf8proc
 #include <quern/data/encode_wordpiece.hpp>
+#include <quern/text/wordpiece_trainer.hpp>
+#include <quern/train/pretrain.hpp>  // and this one nlohmann-json
+// end
 
 TEST_CASE("docs/bert.md: in, fine-tuned and out") {
   const TemporaryFolder temporary;
@@ -44,7 +44,7 @@ TEST_CASE("docs/bert.md: in, fine-tuned and out") {
   }
   const Split split{{0, 1, 2, 3, 4, 5}, {6, 7}};
   // snippet: bert-train
-  const auto rule = layerwise_decay(bert.config.model.layers, 0.9);  // deeper layers learn more slowly
+  const auto rule = layerwise_decay(bert.config.model.layers, 0.9);  // layers near the words learn more slowly
   const TrainOptions options{.epochs = 5, .batch = 32, .rate = 3e-5, .weight_decay = 0.01, .clip = 1, .warmup = 100};
   bert.model.bert.recompute = true;  // less memory: blocks are computed again in backward
   const TrainResult result = train(bert.model, texts, split, 2, options, {}, rule);
@@ -82,16 +82,22 @@ TEST_CASE("docs/bert.md: a transformer from nothing") {
 
 TEST_CASE("docs/bert.md: from texts without labels") {
   constexpr std::uint64_t seed = 1;
+  const TemporaryFolder temporary;
+  const std::string folder = temporary / "encoder";
   const std::vector<std::string> texts = {"a film that I liked", "a film that you liked", "nothing in it is good"};
   // snippet: bert-pretrain
   const WordPiece wordpiece(train_wordpiece(count_bert_words(texts), {.size = 8000}));
-  auto model = make_bert_masked_lm(
-      {.vocabulary = wordpiece.size(), .hidden = 256, .layers = 4, .heads = 4, .intermediate = 1024}, seed);
+  BertConfig config{.vocabulary = wordpiece.size(), .hidden = 256, .layers = 4, .heads = 4, .intermediate = 1024};
+  auto model = make_bert_masked_lm(config, seed);
   const Encoded blocks = encode_blocks(texts, wordpiece, 512);  // longer texts become several
+  guess_by_frequency(model, blocks.ids);                        // what is known without context
   const MaskedLanguageModel guess(Masking(wordpiece, {.rate = 0.15, .whole_words = true}));
   const PretrainResult result = pretrain(model, guess, blocks, {.epochs = 3, .batch = 32, .rate = 5e-4});
+  save_bert(folder, model, {config, {}});  // config.json and model.safetensors
+  wordpiece.save_vocab(folder + "/vocab.txt");
   BertSentence<float> sentence{std::move(model.bert)};  // and on to sentence vectors
   pretrain(sentence, Contrast(0.05), encode(texts, wordpiece, {}, 128), {.batch = 64, .rate = 3e-5, .held = 0});
   // end
   CHECK(result.history.size() == 3);
+  CHECK(load_wordpiece(folder).size() == load_bert_masked_lm(folder).config.model.vocabulary);
 }

@@ -25,7 +25,7 @@ TEST_CASE("the page of the tokenizers") {
   // snippet: tokenizers-load
   const WordPiece wordpiece = load_wordpiece(folder);  // tokenizer.json, or vocab.txt; with tokenizer_config.json
   const Pieces pieces = wordpiece.encode("A Film?", "Affable!", {.max_tokens = 12});
-  // tokens: [CLS] a film [UNK] [SEP] a ##ffable [UNK] [SEP], types: 0 0 0 0 0 1 1 1 1
+  // with the small vocabulary made below: [CLS] a film [UNK] [SEP] a ##ffable [UNK] [SEP], types: 0 0 0 0 0 1 1 1 1
   const PieceOffset film = pieces.offsets[2];             // {2, 6}: characters of the text
   const auto ids = wordpiece.ids("A Film?");              // the ids alone: several times as fast
   const Encoded all = encode(texts, wordpiece, {}, 128);  // a data set, packed, on all threads

@@ -63,6 +63,10 @@ same_bytes "$here/tiny/vocab.txt" "$here/tuned/vocab.txt"
 expect 0 "accuracy" "$quern" evaluate "$here/tuned" "$here/data.csv"
 expect 0 "the model is in" $tuned --new-head --out "$here/other" --layer-decay 0.5 --adversarial fgm --epsilon 0.1
 cmp -s "$here/tuned/model.safetensors" "$here/other/model.safetensors" && fail "--layer-decay and --adversarial change nothing"
+expect 0 "the model is in" $tuned --new-head --out "$here/bf16" --precision bf16
+cmp -s "$here/tuned/model.safetensors" "$here/bf16/model.safetensors" && fail "--precision bf16 changes nothing"
+expect 0 "accuracy" "$quern" evaluate "$here/bf16" "$here/data.csv"
+expect 2 "--precision: expected float or bf16, got half" $tuned --new-head --out "$here/none" --precision half
 expect 0 "the model is in" "$quern" train "$here/data.csv" --model bert --from "$here/tuned" --max-tokens 12 --epochs 1 --out "$here/further"
 expect 0 "this run has already ended" "$quern" train --out "$here/tuned" --resume
 expect 1 "holds a finished run" $tuned --new-head --out "$here/tuned"

@@ -70,6 +70,21 @@ TEST_CASE("pretrain: a masked language model learns to count") {
   CHECK_FALSE(r.interrupted);
 }
 
+TEST_CASE("guess_by_frequency: without context, guesses are as frequent as the tokens") {
+  auto model = make_bert_masked_lm(tiny, 1);
+  const std::vector<std::int32_t> ids = {7, 7, 7, 9};
+  guess_by_frequency(model, ids);
+  double sum = 0;
+  for (std::int64_t i = 0; i < tokens; ++i) sum += std::exp(double(model.bias(i)));
+  CHECK(sum == doctest::Approx(1).epsilon(1e-6));
+  CHECK(model.bias(7) == doctest::Approx(std::log(4.0 / 29)));
+  CHECK(model.bias(9) == doctest::Approx(std::log(2.0 / 29)));
+  CHECK(model.bias(0) == doctest::Approx(std::log(1.0 / 29)));
+  CHECK_THROWS_WITH_AS(guess_by_frequency(model, std::vector<std::int32_t>{3, 25}),
+                       doctest::Contains("guess_by_frequency: token 25, but the vocabulary has 25"), InvalidArgument);
+  CHECK_THROWS_AS(guess_by_frequency(model, std::vector<std::int32_t>{-1}), InvalidArgument);
+}
+
 TEST_CASE("pretrain: in bf16, with weights kept in float") {
   const Encoded texts = counting_texts(100);
   auto model = make_bert_masked_lm(tiny, 1);

@@ -19,8 +19,8 @@ namespace quern::inline QUERN_ABI {
 struct MaskingOptions {
   double rate = 0.15;        // the share of tokens to be guessed; of these
   double mask_share = 0.8;   // become [MASK],
-  double other_share = 0.1;  // become any other token, and the rest stay as they are
-  bool whole_words = false;  // all pieces of a word are chosen, or none
+  double other_share = 0.1;  // become a token drawn from all, and the rest stay as they are
+  bool whole_words = false;  // all pieces of a word are chosen, or none; of a batch that would have none, one piece
 };
 
 struct MaskedBatch {

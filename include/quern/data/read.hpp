@@ -184,6 +184,8 @@ inline std::string_view first_line(std::string_view text) {
     return result;
   }
   if (format != "csv" && format != "tsv") {
+    check(options.text_column.empty(), path, ": is read as lines of text, which have no column '", options.text_column,
+          "'; for a table give the format csv, tsv or jsonl");
     LineReader lines(text, path);
     for (std::string_view line; lines.next(line);) {
       std::string copy(line);

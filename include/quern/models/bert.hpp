@@ -9,7 +9,9 @@
 /// first row alone, so there the other rows are computed only as far as the first needs them.
 #pragma once
 #include <algorithm>
+#include <cmath>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include <quern/autograd/checkpoint.hpp>
@@ -113,6 +115,13 @@ struct Bert {
   }
 };
 
+/// One rate for all dropout of an encoder, that of its attention included.
+template <class T>
+void use_dropout(Bert<T>& model, double rate) {
+  model.embeddings.dropout = rate;
+  for (auto& block : model.blocks) block.dropout = block.attention.dropout = rate;
+}
+
 /// Classes of texts, or of pairs of texts.
 template <class T = float>
 struct BertClassifier {
@@ -193,7 +202,7 @@ inline void check_bert_config(const BertConfig& c) {
               c.types > 0 && c.classes > 0,
           "bert: vocabulary ", c.vocabulary, ", hidden ", c.hidden, ", layers ", c.layers, ", heads ", c.heads,
           ", intermediate ", c.intermediate, ", positions ", c.positions, ", types ", c.types, ", classes ", c.classes,
-          "; all must be at least 1");
+          "; layers must be at least 0, all others at least 1");
   require(c.hidden % c.heads == 0, "bert: hidden ", c.hidden, " must be a multiple of heads, ", c.heads);
 }
 
@@ -252,6 +261,21 @@ BertMaskedLm<T> make_bert_masked_lm(const BertConfig& config, std::uint64_t seed
                     Tensor<T, 1>(config.vocabulary)};
   initialise_bert(m, seed, config.initial_deviation);
   return m;
+}
+/// Gives the new model's bias the logarithm of how often each token stands in `ids`, counts from 1: what is to be known
+/// before any context is, and takes a thousand steps to learn otherwise.
+template <class T>
+void guess_by_frequency(BertMaskedLm<T>& model, std::span<const std::int32_t> ids) {
+  std::vector<double> counts(std::size_t(model.bias.size()), 1);
+  for (const auto id : ids) {
+    require(id >= 0 && id < model.bias.size(), "guess_by_frequency: token ", id, ", but the vocabulary has ",
+            model.bias.size());
+    ++counts[std::size_t(id)];
+  }
+  Tensor<T, 1> bias(model.bias.size());
+  for (std::int64_t i = 0; i < bias.size(); ++i)
+    bias(i) = T(float(std::log(counts[std::size_t(i)] / double(ids.size() + counts.size()))));
+  model.bias = bias.to(model.bias.device());
 }
 template <class T = float>
 BertSentence<T> make_bert_sentence(const BertConfig& config, std::uint64_t seed) {

@@ -1,5 +1,5 @@
-/// Needs nlohmann-json. Teaches a model from texts without labels: AdamW, a warm-up and then a falling rate,
-/// checkpoints.
+/// Needs nlohmann-json and utf8proc (link utf8proc). Teaches a model from texts without labels: AdamW, a warm-up and
+/// then a falling rate, checkpoints.
 ///
 ///   auto model = make_bert_masked_lm({.vocabulary = 8000, .hidden = 256, .layers = 4, .heads = 4, …}, seed);
 ///   const MaskedLanguageModel objective(Masking(wordpiece));
