@@ -139,9 +139,8 @@ int run_predict(const UseSettings& s) {
     predict(predictor, {&text, 1}, {s.json, s.logits});
     return 0;
   }
-  const auto [texts, lines, notes] =
-      read_texts(s.input, reading(s.format, s.encoding, column_of(s, "text_column"), ""));
-  say_all(notes);
-  predict(predictor, texts, {s.json, s.logits});
+  const ReadTexts read = read_texts(s.input, reading(s.format, s.encoding, column_of(s, "text_column"), ""));
+  say_all(read.notes);
+  predict(predictor, read.texts, {s.json, s.logits});
   return 0;
 }

@@ -33,6 +33,8 @@ std::vector<std::string> read_column(PretrainSettings& s, const std::string& col
   for (const auto& path : s.data) {
     auto read = read_texts(path, reading(s.format, s.encoding, column, ""));
     say_all(read.notes);
+    check(column.empty() || read.has_columns, path, ": is read as lines of text, which have no column '", column,
+          "'; for a table give --format csv, tsv or jsonl");
     check(!read.texts.empty(), path, ": holds no texts");
     all.source = path;
     for (auto& text : read.texts) all.texts.push_back(std::move(text));
@@ -146,12 +148,13 @@ nlohmann::ordered_json report_of(const PretrainResult& r, std::int64_t weights, 
 template <template <class> class M, class Objective>
 int learn(const PretrainSettings& s, M<float> made, const BertConfig& config, const WordPiece& wordpiece,
           const Objective& objective, const Encoded& texts) {
-  if (!s.from.empty()) use_dropout(made.bert, s.dropout);
+  if (s.dropout != config.dropout) use_dropout(made.bert, s.dropout);
   auto model = to(made, choose_device(s.device).device);
   model.bert.recompute = s.recompute;
   const auto unknown = std::count(texts.ids.begin(), texts.ids.end(), wordpiece.unk_id());
   say(text_of(texts.size(), s.objective == "mlm" ? " blocks of texts, " : " texts, ", texts.ids.size(), " tokens of ",
-              wordpiece.size(), " pieces, ", std::llround(1000.0 * double(unknown) / double(texts.ids.size())),
+              wordpiece.size(), " pieces, ",
+              std::llround(1000.0 * double(unknown) / std::max(1.0, double(texts.ids.size()))),
               " in a thousand [UNK]; ", count_parameters(model), " weights"));
   const detail::Descriptor lock(lock_folder(s.out));
   prepare_folder(s);

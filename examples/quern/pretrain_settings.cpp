@@ -95,12 +95,12 @@ void complete_settings(PretrainSettings& s, const std::set<std::string>& given) 
   check_numbers(s);
   check_names(s);
   check_together(s, given);
-  if (s.objective == "simcse" && s.pair_column.empty() && !given.contains("dev"))
-    s.dev = 0;  // without dropout a sentence is equal to itself: there is nothing to measure
+  const bool alone = s.objective == "simcse" && s.pair_column.empty();
+  if (alone) s.dev = 0;  // without dropout a sentence is equal to itself: there is nothing to measure
   const auto model = s.from.empty() ? BertConfig{.positions = s.positions} : detail::config_in(s.from).model;
   if (s.max_tokens == 0) s.max_tokens = model.positions;
   if (!s.from.empty() && !has_dropout) s.dropout = model.dropout;
-  if (s.objective == "simcse" && s.pair_column.empty() && s.dropout == 0)
+  if (alone && s.dropout == 0)
     throw UsageError(
         "--dropout: without it a sentence and itself are one vector, and simcse without --pair-column learns nothing; "
         "give one above 0");

@@ -199,6 +199,8 @@ TEST_CASE("texts without labels") {
   const ReadTexts lines = read_texts(folder.write("a.txt", "one, two\n\nthree\r\n"));
   CHECK(lines.texts == std::vector<std::string>{"one, two", "", "three"});
   CHECK(lines.lines == std::vector<std::int64_t>{1, 2, 3});
+  CHECK(!lines.has_columns);
+  CHECK(read_texts(folder.write("a.csv", "text\na\n")).has_columns);
   CHECK(read_texts(folder.write("a.csv", "text\n\"a\nb\"\nc\n")).texts == std::vector<std::string>{"a\nb", "c"});
   CHECK(read_texts(folder.write("a.csv", "id,review\n1,x\n")).texts == std::vector<std::string>{"x"});
   CHECK(read_texts(folder.write("a.csv", "text,x\n"), {.format = "lines"}).texts == std::vector<std::string>{"text,x"});

@@ -29,6 +29,7 @@ struct ReadTexts {
   std::vector<std::string> texts;
   std::vector<std::int64_t> lines;  // where each text begins, from 1
   std::vector<std::string> notes;
+  bool has_columns = true;  // lines of text have none, whatever text_column says
 };
 
 /// The names that ReadOptions::format takes, of data sets and of texts without labels.
@@ -184,8 +185,7 @@ inline std::string_view first_line(std::string_view text) {
     return result;
   }
   if (format != "csv" && format != "tsv") {
-    check(options.text_column.empty(), path, ": is read as lines of text, which have no column '", options.text_column,
-          "'; for a table give the format csv, tsv or jsonl");
+    result.has_columns = false;
     LineReader lines(text, path);
     for (std::string_view line; lines.next(line);) {
       std::string copy(line);

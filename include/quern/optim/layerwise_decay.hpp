@@ -1,5 +1,5 @@
-/// layerwise_decay: a rule for fine-tuning by which layers nearer to the words learn more slowly (Howard & Ruder 2018, section 3.1),
-/// and neither biases nor norms are decayed.
+/// layerwise_decay: a rule for fine-tuning by which layers nearer to the words learn more slowly (Howard & Ruder 2018,
+/// section 3.1), and neither biases nor norms are decayed.
 ///
 ///   const auto rule = layerwise_decay(12, 0.9);         // block i of 0 … 11: rate · 0.9^(12 - i); embeddings: 0.9^13
 ///   train(model, texts, split, classes, options, {}, rule);         // or: tape.watch(…, rule), adam.step(…, rule)
